@@ -1,0 +1,378 @@
+//! An open log: what its parts share, and the way of a commit and of an append through it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use linecook_log::{
+    BatchBuilder, Clock, Error, ErrorKind, GroupName, Offset, Result, TableName, Ticket, Timestamp, TopicName,
+    TopicPartition,
+};
+use linecook_rows::Store;
+use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+
+use crate::{
+    catalog::{Catalog, GroupId, PartitionId, TableId},
+    coordinator::Coordinator,
+    files::Files,
+    frame::CommitNumber,
+    options::Options,
+    outside::{Awaited, Outside, SeenAck},
+    payload,
+    published::{AppendAck, Ended, Published},
+    recovery::Recovered,
+    segments::Segments,
+    tail::Tail,
+    wakeup::Wakeup,
+    writer::{Prepared, PreparedOutput, Surroundings, Writer, Written},
+};
+
+/// How many appends share a frame at most.
+const APPENDS_A_FRAME: usize = 256;
+
+/// An open log. When it fails, it is over: a new one is opened on the same files.
+pub(crate) struct Core {
+    pub(crate) options: Options,
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) segments: Segments,
+    /// Taken after `coordinator`, before all others.
+    writer: Mutex<Writer>,
+    pub(crate) coordinator: Mutex<Coordinator>,
+    pub(crate) published: Arc<Published>,
+    pub(crate) outside: Arc<Outside>,
+    appends: Mutex<Vec<PendingAppend>>,
+    /// Raised when there is something to sync or to append.
+    pub(crate) sync_wakeup: Wakeup,
+    /// Raised when housekeeping is not to wait for its time.
+    pub(crate) house_wakeup: Wakeup,
+    pub(crate) to_apply: ToApply,
+    directory: RwLock<Directory>,
+    refusal: RwLock<Option<Ended>>,
+    /// Appends are refused as well as commits, or alone.
+    append_refusal: RwLock<Option<Ended>>,
+    pub(crate) is_closing: AtomicBool,
+    pub(crate) figures: Figures,
+}
+
+/// A copy of the catalog's names, so that who reads or appends needs no commit lock to find things.
+#[derive(Default)]
+struct Directory {
+    topics: HashMap<TopicName, Vec<PartitionId>>,
+    tails: Vec<Arc<Tail>>,
+    groups: HashMap<GroupName, GroupId>,
+    tables: HashMap<(GroupName, TableName), TableId>,
+}
+
+struct PendingAppend {
+    output: PreparedOutput,
+    ack: Arc<AppendAck>,
+}
+
+/// Commits that are written and not yet applied to what the outside sees, in order.
+#[derive(Default)]
+pub(crate) struct ToApply {
+    state: Mutex<ToApplyState>,
+    drained: Condvar,
+}
+
+#[derive(Default)]
+struct ToApplyState {
+    commits: VecDeque<Written>,
+    rows_bytes: usize,
+}
+
+/// What is measured.
+#[derive(Default)]
+pub(crate) struct Figures {
+    pub(crate) sync_count: AtomicU64,
+    pub(crate) sync_nanos: AtomicU64,
+    pub(crate) frame_count: AtomicU64,
+}
+
+impl Core {
+    pub(crate) fn new(
+        (options, files, clock): (Options, Arc<dyn Files>, Arc<dyn Clock>),
+        store: Arc<Store>,
+        recovered: Recovered,
+    ) -> Self {
+        let Recovered { segments, catalog, number, allocated } = recovered;
+        let last = Arc::clone(segments.back().expect("a log has a segment"));
+        let published = Published::new(number, catalog.ends.clone());
+        let outside = Outside::at(number, &catalog);
+        let writer = Writer::new(catalog, number, last, allocated);
+        let directory = Directory::of(&writer);
+        Self {
+            options,
+            files,
+            clock,
+            store,
+            segments: Segments::new(segments),
+            writer: Mutex::new(writer),
+            coordinator: Mutex::default(),
+            published: Arc::new(published),
+            outside: Arc::new(outside),
+            appends: Mutex::default(),
+            sync_wakeup: Wakeup::default(),
+            house_wakeup: Wakeup::default(),
+            to_apply: ToApply::default(),
+            directory: RwLock::new(directory),
+            refusal: RwLock::default(),
+            append_refusal: RwLock::default(),
+            is_closing: AtomicBool::new(false),
+            figures: Figures::default(),
+        }
+    }
+
+    /// Takes the commit lock.
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock()
+    }
+
+    /// Whether the log is still there.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.published.ended().map_or(Ok(()), |ended| Err(ended.error()))
+    }
+
+    /// Blocks until the outside sees the commit.
+    pub(crate) fn wait_seen(&self, number: CommitNumber) -> Result<()> {
+        while !self.outside.wait_for(number, Duration::from_secs(1)) {
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    /// Whether it takes commits.
+    pub(crate) fn check_writes(&self) -> Result<()> {
+        self.check()?;
+        self.refusal.read().as_ref().map_or(Ok(()), |refusal| Err(refusal.error()))
+    }
+
+    /// Whether it takes appends from outside.
+    pub(crate) fn check_appends(&self) -> Result<()> {
+        self.check_writes()?;
+        self.append_refusal.read().as_ref().map_or(Ok(()), |refusal| Err(refusal.error()))
+    }
+
+    pub(crate) fn refuse(&self, writes: Option<Ended>, appends: Option<Ended>) {
+        *self.refusal.write() = writes;
+        *self.append_refusal.write() = appends;
+    }
+
+    /// A partition by name.
+    pub(crate) fn partition_id(&self, at: &TopicPartition) -> Result<PartitionId> {
+        let directory = self.directory.read();
+        let found = directory.topics.get(&at.topic).and_then(|ids| ids.get(at.partition.0 as usize)).copied();
+        // Not found: the catalog says what is wrong.
+        found.map_or_else(|| self.writer().catalog.partition_id(at), Ok)
+    }
+
+    pub(crate) fn partition_count(&self, topic: &TopicName) -> Result<u32> {
+        self.writer().catalog.topic(topic).map(|topic| topic.partition_count)
+    }
+
+    pub(crate) fn group_id(&self, name: &GroupName) -> Result<GroupId> {
+        let found = self.directory.read().groups.get(name).copied();
+        found.ok_or_else(|| Error::invalid(format!("no such group: group={name}")))
+    }
+
+    /// `None`: it has no rows yet.
+    pub(crate) fn table_id(&self, service: &GroupName, table: &TableName) -> Option<TableId> {
+        self.directory.read().tables.get(&(service.clone(), table.clone())).copied()
+    }
+
+    pub(crate) fn tail(&self, partition: PartitionId) -> Arc<Tail> {
+        Arc::clone(&self.directory.read().tails[partition.0 as usize])
+    }
+
+    /// Queues records from outside. They go into a frame with others that came meanwhile, by the sync thread or by a
+    /// commit that comes before it.
+    pub(crate) fn append(&self, to: &TopicPartition, records: BatchBuilder) -> Result<Ticket> {
+        self.check_appends()?;
+        let partition = self.partition_id(to)?;
+        if records.is_empty() {
+            return Err(Error::invalid("an append without records"));
+        }
+        let output = self.prepare_output(partition, records)?;
+        let ack = Arc::new(AppendAck::new(&self.published));
+        self.appends.lock().push(PendingAppend { output, ack: Arc::clone(&ack) });
+        self.sync_wakeup.raise();
+        // Ended meanwhile: nobody may be left to take it from the queue.
+        if let Some(ended) = self.published.ended() {
+            self.refuse_queued(&ended.error());
+        }
+        Ok(Ticket::new(ack))
+    }
+
+    pub(crate) fn prepare_output(&self, partition: PartitionId, records: BatchBuilder) -> Result<PreparedOutput> {
+        let batch = records.finish(Offset(0), Timestamp(0));
+        let limit = self.options.max_record_bytes;
+        if batch.bytes().len() > limit
+            && let Some(size) = batch.records().map(|record| record.size_bytes()).find(|size| *size > limit)
+        {
+            return Err(Error::invalid(format!("a record larger than the log takes: bytes={size} max_bytes={limit}")));
+        }
+        let stored = payload::store(batch.bytes());
+        Ok(PreparedOutput { partition, batch, stored })
+    }
+
+    /// Makes a commit true: it is in the log's order, and readers within see it. `check` sees the catalog under the
+    /// lock and may refuse.
+    pub(crate) fn commit(
+        &self,
+        prepared: Prepared,
+        check: impl FnOnce(&Catalog) -> Result<()>,
+    ) -> Result<CommitNumber> {
+        self.check_writes()?;
+        self.wait_for_room(&prepared);
+        let mut writer = self.writer();
+        self.check_writes()?;
+        self.write_appends(&mut writer);
+        check(&writer.catalog)?;
+        let number = self.write(&mut writer, prepared)?;
+        drop(writer);
+        self.sync_wakeup.raise();
+        Ok(number)
+    }
+
+    /// Writes what is queued; called with the commit lock held by whoever holds it anyway.
+    pub(crate) fn write_appends(&self, writer: &mut Writer) {
+        loop {
+            let mut queue = self.appends.lock();
+            if queue.is_empty() {
+                return;
+            }
+            let count = queue.len().min(APPENDS_A_FRAME);
+            let taken: Vec<_> = queue.drain(..count).collect();
+            drop(queue);
+            let (outputs, acks): (Vec<_>, Vec<_>) = taken.into_iter().map(|it| (it.output, it.ack)).unzip();
+            match self.write(writer, Prepared { outputs, ..Prepared::default() }) {
+                Ok(number) => acks.iter().for_each(|ack| ack.written(number)),
+                Err(error) => acks.iter().for_each(|ack| ack.refused(&error)),
+            }
+        }
+    }
+
+    pub(crate) fn refuse_queued(&self, error: &Error) {
+        let taken = std::mem::take(&mut *self.appends.lock());
+        taken.iter().for_each(|pending| pending.ack.refused(error));
+    }
+
+    /// Writes a frame, the commit lock being held.
+    pub(crate) fn write(&self, writer: &mut Writer, prepared: Prepared) -> Result<CommitNumber> {
+        let has_topics = !prepared.definitions.is_empty();
+        let around = Surroundings {
+            options: &self.options,
+            files: &*self.files,
+            clock: &*self.clock,
+            segments: &self.segments,
+            synced: self.published.number(),
+        };
+        let written = match writer.write(prepared, &around) {
+            Ok(written) => written,
+            Err(error) => {
+                if error.kind() == ErrorKind::Unknown {
+                    self.fail(&error);
+                }
+                return Err(error);
+            }
+        };
+        self.figures.frame_count.fetch_add(1, Ordering::Relaxed);
+        if has_topics {
+            *self.directory.write() = Directory::of(writer);
+        }
+        let number = written.number;
+        self.to_apply.push(written);
+        Ok(number)
+    }
+
+    /// Memory is bounded: who commits rows faster than the disk takes them waits.
+    fn wait_for_room(&self, prepared: &Prepared) {
+        if !prepared.rows.is_empty() {
+            let limit = self.options.pending_rows_bytes;
+            while !self.to_apply.wait_below(limit, Duration::from_millis(100)) && self.check().is_ok() {}
+        }
+    }
+
+    /// A ticket that is done when the outside sees the commit.
+    pub(crate) fn seen(&self, awaited: Awaited) -> Ticket {
+        Ticket::new(Arc::new(SeenAck { outside: Arc::clone(&self.outside), awaited }))
+    }
+
+    /// What a group's member has consumed at most, and what is there.
+    pub(crate) fn consumed(&self, group: GroupId, partition: PartitionId) -> Awaited {
+        Awaited::Consumed(group, partition, self.tail(partition).end())
+    }
+
+    /// The device failed: nothing that is not published will ever be, and this log is over.
+    pub(crate) fn fail(&self, error: &Error) {
+        tracing::error!(error = error.chain(), "the log failed and is opened again");
+        let message = format!("the log failed and is being opened again: {}", error.chain());
+        self.end(Ended { kind: ErrorKind::Unknown, message });
+    }
+
+    /// It is over; who waits is told why.
+    pub(crate) fn end(&self, ended: Ended) {
+        self.published.end(ended.clone());
+        self.refuse_queued(&ended.error());
+        self.sync_wakeup.raise();
+        self.house_wakeup.raise();
+        self.to_apply.drained.notify_all();
+    }
+}
+
+impl Directory {
+    fn of(writer: &Writer) -> Self {
+        let catalog = &writer.catalog;
+        let topics = catalog.topics.iter().map(|topic| (topic.name.clone(), topic.partition_ids().collect()));
+        Self {
+            topics: topics.collect(),
+            tails: writer.tails.clone(),
+            groups: catalog.known_groups().map(|(id, group)| (group.name.clone(), id)).collect(),
+            tables: catalog.tables().map(|(id, table)| (table.clone(), id)).collect(),
+        }
+    }
+}
+
+impl ToApply {
+    fn push(&self, written: Written) {
+        let mut state = self.state.lock();
+        state.rows_bytes += size_of_rows(&written);
+        state.commits.push_back(written);
+    }
+
+    /// The commits up to `number`, in order.
+    pub(crate) fn take_up_to(&self, number: CommitNumber) -> Vec<Written> {
+        let mut state = self.state.lock();
+        let count = state.commits.partition_point(|written| written.number <= number);
+        state.commits.drain(..count).collect()
+    }
+
+    /// Says that these are applied.
+    pub(crate) fn applied(&self, written: &Written) {
+        let size = size_of_rows(written);
+        if size > 0 {
+            self.state.lock().rows_bytes -= size;
+            self.drained.notify_all();
+        }
+    }
+
+    fn wait_below(&self, limit: usize, max_wait: Duration) -> bool {
+        let mut state = self.state.lock();
+        if state.rows_bytes >= limit {
+            self.drained.wait_for(&mut state, max_wait);
+        }
+        state.rows_bytes < limit
+    }
+}
+
+fn size_of_rows(written: &Written) -> usize {
+    written.rows.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len)).sum()
+}

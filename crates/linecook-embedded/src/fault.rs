@@ -1,0 +1,468 @@
+//! A file layer in memory that decides what survives: for tests of this crate and of what is built on it.
+//!
+//! Its fault model, a page being 4 KiB and a sector 512 bytes:
+//! * A **kill** loses nothing that was written; the log that was killed can do nothing any more.
+//! * A **power cut** keeps what was synced. Each page written since is, by a seeded draw, kept, lost (as it was before),
+//!   zeroed, or torn (each of its sectors kept or lost). A change of a file's length since its last sync may be lost
+//!   with all that lies behind the old length. A file created since the last sync of the folder may be gone, and one
+//!   removed since may be back.
+//! * Syncs can be slow, fail, lie (never make anything durable), or come late (make durable what the sync before
+//!   should have); writes can find the disk full.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    io::{self, IoSlice},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+use crate::files::{Files, SegmentFile};
+
+const PAGE: usize = 4096;
+const SECTOR: usize = 512;
+
+type Page = Box<[u8; PAGE]>;
+type Pages = HashMap<u64, Page>;
+
+/// How syncs behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Syncs {
+    /// They make durable what was written before them.
+    #[default]
+    Honest,
+    /// They fail.
+    Failing,
+    /// They say that they did, and never do.
+    Lying,
+    /// They make durable what had been written before the sync before: who publishes by them publishes too early.
+    Late,
+}
+
+/// See the [module](self). Cloning gives another handle of the same disk.
+#[derive(Clone, Default)]
+pub struct FaultyFiles {
+    disk: Arc<Disk>,
+}
+
+#[derive(Default)]
+struct Disk {
+    folder: Mutex<Folder>,
+    /// No handle of this disk does anything any more.
+    is_dead: AtomicBool,
+    syncs: Mutex<Syncs>,
+    sync_micros: AtomicU64,
+    sync_count: AtomicU64,
+    /// `u64::MAX - free`, so that the default is a huge disk.
+    used_bytes: AtomicU64,
+}
+
+#[derive(Default)]
+struct Folder {
+    files: BTreeMap<String, Arc<FaultyFile>>,
+    /// The files as of the last sync of the folder.
+    durable: BTreeMap<String, Arc<FaultyFile>>,
+}
+
+struct FaultyFile {
+    disk: std::sync::Weak<Disk>,
+    content: Mutex<Content>,
+}
+
+#[derive(Default, Clone)]
+struct Content {
+    pages: Pages,
+    length: u64,
+    durable_pages: Pages,
+    durable_length: u64,
+    /// Pages written since the last sync.
+    dirty: BTreeSet<u64>,
+    /// With [`Syncs::Late`]: what the next sync makes durable.
+    promised: Option<(Pages, u64)>,
+}
+
+impl FaultyFiles {
+    /// From now on syncs behave like that.
+    pub fn set_syncs(&self, syncs: Syncs) {
+        *self.disk.syncs.lock() = syncs;
+    }
+
+    /// From now on each sync of a file takes that long.
+    pub fn set_sync_time(&self, time: Duration) {
+        self.disk.sync_micros.store(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// From now on so many bytes are free; writes beyond a file's length and allocations fail when they need more.
+    pub fn set_free_bytes(&self, bytes: u64) {
+        self.disk.used_bytes.store(u64::MAX - bytes, Ordering::SeqCst);
+    }
+
+    /// How many syncs of files there were.
+    pub fn sync_count(&self) -> u64 {
+        self.disk.sync_count.load(Ordering::SeqCst)
+    }
+
+    /// The disk as it is after `kill -9` of the process; this handle and all it gave are dead.
+    #[must_use]
+    pub fn killed(&self) -> Self {
+        self.disk.is_dead.store(true, Ordering::SeqCst);
+        let survivor = Self::default();
+        let folder = self.disk.folder.lock();
+        let mut copies: HashMap<*const FaultyFile, Arc<FaultyFile>> = HashMap::new();
+        let mut copy = |file: &Arc<FaultyFile>| {
+            let content = file.content.lock().clone();
+            Arc::clone(copies.entry(Arc::as_ptr(file)).or_insert_with(|| survivor.file(content)))
+        };
+        let files = folder.files.iter().map(|(name, file)| (name.clone(), copy(file))).collect();
+        let durable = folder.durable.iter().map(|(name, file)| (name.clone(), copy(file))).collect();
+        *survivor.disk.folder.lock() = Folder { files, durable };
+        survivor
+    }
+
+    /// The disk as it is after a power cut, one of the many it may be; this handle and all it gave are dead.
+    #[must_use]
+    pub fn power_cut(&self, seed: u64) -> Self {
+        self.disk.is_dead.store(true, Ordering::SeqCst);
+        let mut draw = Draw(seed);
+        let survivor = Self::default();
+        let folder = self.disk.folder.lock();
+        let mut files = BTreeMap::new();
+        for name in folder.files.keys().chain(folder.durable.keys()).collect::<BTreeSet<_>>() {
+            let (now, then) = (folder.files.get(name), folder.durable.get(name));
+            let is_same = matches!((now, then), (Some(now), Some(then)) if Arc::ptr_eq(now, then));
+            let kept = if is_same || draw.below(2) == 0 { now } else { then };
+            if let Some(file) = kept {
+                let content = file.content.lock().after_power_cut(&mut draw);
+                files.insert(name.clone(), survivor.file(content));
+            }
+        }
+        *survivor.disk.folder.lock() = Folder { durable: files.clone(), files };
+        survivor
+    }
+
+    fn file(&self, content: Content) -> Arc<FaultyFile> {
+        Arc::new(FaultyFile { disk: Arc::downgrade(&self.disk), content: Mutex::new(content) })
+    }
+
+    fn check(&self) -> io::Result<()> {
+        self.disk.check()
+    }
+}
+
+impl Disk {
+    fn check(&self) -> io::Result<()> {
+        if self.is_dead.load(Ordering::SeqCst) { Err(io::Error::other("the process is dead")) } else { Ok(()) }
+    }
+
+    fn take_room(&self, bytes: u64) -> io::Result<()> {
+        let fits = |used: u64| used.checked_add(bytes);
+        match self.used_bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(io::ErrorKind::StorageFull.into()),
+        }
+    }
+}
+
+impl Files for FaultyFiles {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.check()?;
+        Ok(self.disk.folder.lock().files.keys().cloned().collect())
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn SegmentFile>> {
+        self.check()?;
+        let file = self.disk.folder.lock().files.get(name).cloned().ok_or(io::ErrorKind::NotFound)?;
+        Ok(file)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn SegmentFile>> {
+        self.check()?;
+        let file = self.file(Content::default());
+        self.disk.folder.lock().files.insert(name.to_owned(), Arc::clone(&file));
+        Ok(file)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.check()?;
+        self.disk.folder.lock().files.remove(name).map(drop).ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        self.check()?;
+        let mut folder = self.disk.folder.lock();
+        match *self.disk.syncs.lock() {
+            Syncs::Failing => return Err(io::Error::other("the device failed")),
+            Syncs::Lying => {}
+            Syncs::Honest | Syncs::Late => folder.durable = folder.files.clone(),
+        }
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        self.check()?;
+        Ok(u64::MAX - self.disk.used_bytes.load(Ordering::SeqCst))
+    }
+}
+
+impl FaultyFile {
+    fn disk(&self) -> io::Result<Arc<Disk>> {
+        let disk = self.disk.upgrade().ok_or_else(|| io::Error::other("the process is dead"))?;
+        disk.check()?;
+        Ok(disk)
+    }
+}
+
+impl SegmentFile for FaultyFile {
+    fn write(&self, mut position: u64, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        let disk = self.disk()?;
+        let mut content = self.content.lock();
+        let end = position + parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        disk.take_room(end.saturating_sub(content.length))?;
+        for part in parts {
+            content.write(position, part);
+            position += part.len() as u64;
+        }
+        content.length = content.length.max(end);
+        Ok(())
+    }
+
+    fn read(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.disk()?;
+        let content = self.content.lock();
+        let count = content.length.saturating_sub(position).min(buffer.len() as u64);
+        let count = usize::try_from(count).unwrap_or(buffer.len());
+        for (offset, byte) in buffer[..count].chunks_mut(PAGE).enumerate() {
+            content.read(position + (offset * PAGE) as u64, byte);
+        }
+        Ok(count)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let disk = self.disk()?;
+        // What is written while the sync is under way need not be durable after it.
+        let taken = { self.content.lock().snapshot() };
+        let micros = disk.sync_micros.load(Ordering::SeqCst);
+        if micros > 0 {
+            thread::sleep(Duration::from_micros(micros));
+        }
+        disk.check()?;
+        disk.sync_count.fetch_add(1, Ordering::SeqCst);
+        let mut content = self.content.lock();
+        match *disk.syncs.lock() {
+            Syncs::Honest => content.persist(taken),
+            Syncs::Failing => return Err(io::Error::other("the device failed")),
+            Syncs::Lying => {}
+            Syncs::Late => {
+                if let Some(promised) = content.promised.replace(taken) {
+                    content.persist(promised);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn cut(&self, length_bytes: u64, allocated_bytes: u64) -> io::Result<()> {
+        let disk = self.disk()?;
+        let mut content = self.content.lock();
+        content.cut(length_bytes);
+        disk.take_room(allocated_bytes.saturating_sub(content.length))?;
+        content.length = allocated_bytes.max(length_bytes);
+        Ok(())
+    }
+
+    fn length_bytes(&self) -> io::Result<u64> {
+        self.disk()?;
+        Ok(self.content.lock().length)
+    }
+}
+
+impl Content {
+    fn write(&mut self, mut position: u64, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (page, at) = place(position);
+            let (now, rest) = bytes.split_at(bytes.len().min(PAGE - at));
+            self.pages.entry(page).or_insert_with(zeros)[at..at + now.len()].copy_from_slice(now);
+            self.dirty.insert(page);
+            position += now.len() as u64;
+            bytes = rest;
+        }
+    }
+
+    fn read(&self, mut position: u64, mut buffer: &mut [u8]) {
+        while !buffer.is_empty() {
+            let (page, at) = place(position);
+            let count = buffer.len().min(PAGE - at);
+            let (now, rest) = buffer.split_at_mut(count);
+            match self.pages.get(&page) {
+                Some(page) => now.copy_from_slice(&page[at..at + count]),
+                None => now.fill(0),
+            }
+            position += count as u64;
+            buffer = rest;
+        }
+    }
+
+    fn cut(&mut self, length: u64) {
+        let (last, at) = place(length);
+        self.pages.retain(|page, _| *page <= last);
+        if let Some(page) = self.pages.get_mut(&last) {
+            page[at..].fill(0);
+        }
+        self.dirty.extend(self.durable_pages.keys().filter(|page| **page >= last));
+        self.dirty.insert(last);
+        self.length = length;
+    }
+
+    fn snapshot(&mut self) -> (Pages, u64) {
+        let dirty = std::mem::take(&mut self.dirty);
+        let pages = dirty.iter().map(|page| (*page, self.pages.get(page).cloned().unwrap_or_else(zeros))).collect();
+        (pages, self.length)
+    }
+
+    fn persist(&mut self, (pages, length): (Pages, u64)) {
+        self.durable_pages.extend(pages);
+        self.durable_length = length;
+    }
+
+    fn after_power_cut(&self, draw: &mut Draw) -> Self {
+        let mut pages = self.durable_pages.clone();
+        let changed = self.pages.keys().chain(self.durable_pages.keys()).collect::<BTreeSet<_>>();
+        for page in changed {
+            let before = self.durable_pages.get(page).cloned().unwrap_or_else(zeros);
+            let now = self.pages.get(page).cloned().unwrap_or_else(zeros);
+            if now != before {
+                pages.insert(*page, draw.page(before, &now));
+            }
+        }
+        let keeps_length = draw.below(2) == 0;
+        let length = if keeps_length { self.length } else { self.durable_length };
+        let mut content = Self { pages, length, ..Self::default() };
+        content.cut(length);
+        content.durable_pages = content.pages.clone();
+        content.durable_length = length;
+        content.dirty.clear();
+        content
+    }
+}
+
+fn place(position: u64) -> (u64, usize) {
+    let at = usize::try_from(position % PAGE as u64).expect("less than a page");
+    (position / PAGE as u64, at)
+}
+
+fn zeros() -> Page {
+    Box::new([0; PAGE])
+}
+
+/// A small seeded generator (SplitMix64 by Sebastiano Vigna, public domain).
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+
+    fn page(&mut self, before: Page, now: &Page) -> Page {
+        match self.below(4) {
+            0 => now.clone(),
+            1 => before,
+            2 => zeros(),
+            _ => {
+                let mut torn = before;
+                for sector in (0..PAGE).step_by(SECTOR) {
+                    if self.below(2) == 0 {
+                        torn[sector..sector + SECTOR].copy_from_slice(&now[sector..sector + SECTOR]);
+                    }
+                }
+                torn
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(file: &dyn SegmentFile, position: u64, bytes: &[u8]) {
+        file.write(position, &mut [IoSlice::new(bytes)]).unwrap();
+    }
+
+    fn read(files: &FaultyFiles, position: u64, count: usize) -> Vec<u8> {
+        let mut buffer = vec![0; count];
+        let read = files.open("f").unwrap().read(position, &mut buffer).unwrap();
+        buffer.truncate(read);
+        buffer
+    }
+
+    #[test]
+    fn a_kill_keeps_what_was_written_and_a_power_cut_only_what_was_synced() {
+        let files = FaultyFiles::default();
+        let file = files.create("f").unwrap();
+        write(&*file, 0, &[1; 5000]);
+        file.sync().unwrap();
+        files.sync_folder().unwrap();
+        write(&*file, 4096, &[2; 9000]);
+        let files = files.killed();
+        assert!(file.sync().is_err(), "the handle of a dead process");
+        assert_eq!(read(&files, 4096, 3), [2, 2, 2]);
+
+        let mut seen = BTreeSet::new();
+        for seed in 0..64 {
+            let after = files.killed().power_cut(seed);
+            assert_eq!(read(&after, 0, 4096), vec![1; 4096], "synced: it is there, seed {seed}");
+            seen.insert(read(&after, 4096, 1));
+        }
+        assert_eq!(seen.len(), 3, "kept, lost and zeroed: {seen:?}");
+    }
+
+    #[test]
+    fn a_file_whose_folder_was_not_synced_may_be_gone() {
+        let mut survived = BTreeSet::new();
+        for seed in 0..32 {
+            let files = FaultyFiles::default();
+            let file = files.create("f").unwrap();
+            write(&*file, 0, &[1]);
+            file.sync().unwrap();
+            survived.insert(files.power_cut(seed).list().unwrap().len());
+        }
+        assert_eq!(survived.len(), 2);
+    }
+
+    #[test]
+    fn a_lying_sync_makes_nothing_durable_and_a_late_one_what_the_one_before_should_have() {
+        for (syncs, expected) in [(Syncs::Honest, true), (Syncs::Lying, false), (Syncs::Late, false)] {
+            let mut is_always_there = true;
+            for seed in 0..32 {
+                let files = FaultyFiles::default();
+                let file = files.create("f").unwrap();
+                files.sync_folder().unwrap();
+                files.set_syncs(syncs);
+                write(&*file, 0, &[1]);
+                file.sync().unwrap();
+                is_always_there &= read(&files.power_cut(seed), 0, 1) == [1];
+            }
+            assert_eq!(is_always_there, expected, "{syncs:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_refuses_to_allocate() {
+        let files = FaultyFiles::default();
+        files.set_free_bytes(1000);
+        let file = files.create("f").unwrap();
+        assert_eq!(file.cut(0, 2000).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        file.cut(0, 1000).unwrap();
+        write(&*file, 0, &[1; 1000]);
+        assert_eq!(file.write(1000, &mut [IoSlice::new(&[1])]).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
+}

@@ -1,0 +1,68 @@
+//! One process a directory.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{Read, Write},
+    path::Path,
+};
+
+use linecook_log::{Error, ErrorKind, Result};
+
+const NAME: &str = "lock";
+
+/// The lock of a data directory; it is free when this is dropped or the process dies, however it dies.
+#[derive(Debug)]
+pub(crate) struct DirectoryLock {
+    _file: File,
+}
+
+impl DirectoryLock {
+    /// # Errors
+    /// `Unavailable`: another process has it (it is named), or the directory cannot be written.
+    pub(crate) fn take(folder: &Path) -> Result<Self> {
+        let shown = folder.display();
+        let unwritable = |error| {
+            let text = format!("cannot write to the data directory: data_dir={shown}");
+            Error::new(ErrorKind::Unavailable, text).with_source(error)
+        };
+        fs::create_dir_all(folder).map_err(unwritable)?;
+        let path = folder.join(NAME);
+        let open = File::options().create(true).truncate(false).read(true).write(true).open(&path);
+        let mut file = open.map_err(unwritable)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(held(folder, &mut file)),
+            Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+        }
+        let noted = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+        noted.map_err(unwritable)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn held(folder: &Path, file: &mut File) -> Error {
+    let mut owner = String::new();
+    file.read_to_string(&mut owner).ok();
+    let owner = if owner.is_empty() { "unknown".to_owned() } else { owner };
+    let text = format!(
+        "another process uses this data directory: stop it, or give this one a directory of its own with --data-dir: \
+         data_dir={} process={owner}",
+        folder.display()
+    );
+    Error::new(ErrorKind::Unavailable, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_one_is_told_who_has_it_and_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = DirectoryLock::take(folder.path()).unwrap();
+        let text = DirectoryLock::take(folder.path()).unwrap_err().to_string();
+        assert!(text.contains(&format!("process={}", std::process::id())) && text.contains("--data-dir"), "{text}");
+        drop(first);
+        DirectoryLock::take(folder.path()).unwrap();
+    }
+}

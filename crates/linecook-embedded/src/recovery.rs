@@ -1,0 +1,278 @@
+//! Opening: which frames are whole, what follows from them, and where the next one goes.
+//!
+//! Frames up to the highest number that anything says had been synced are there for sure. Behind them the first frame
+//! that is not whole ends the history: what lies behind it was never shown to anyone and is cut. But if a later frame
+//! or segment says that the missing one *had* been synced, no crash did that: it is `Corrupt`, and nothing is cut.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use linecook_log::{Error, ErrorKind, Result};
+
+use crate::{
+    catalog::Catalog,
+    files::{Files, SegmentFile},
+    frame::{CommitNumber, Entry, NoHead},
+    options::Options,
+    payload::{self, FullRow},
+    scan::{Found, FrameAt, Frames, newer_version},
+    segment::{self, Header, Index, unreadable},
+    segments::Segment,
+    writer::create_segment,
+};
+
+/// A log as it was found.
+pub(crate) struct Recovered {
+    pub(crate) segments: VecDeque<Arc<Segment>>,
+    pub(crate) catalog: Catalog,
+    pub(crate) number: CommitNumber,
+    /// How long the last segment's file is.
+    pub(crate) allocated: u64,
+}
+
+/// What is done with the rows of each commit that is found, in order.
+pub(crate) type ReplayRows<'a> = dyn FnMut(CommitNumber, Vec<FullRow>) -> Result<()> + 'a;
+
+/// Where history ends at the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// With the last whole frame.
+    LastWhole,
+    /// With this commit: what lies behind it was never shown, and the device failed to sync it.
+    Commit(CommitNumber),
+}
+
+/// Finds the history in `files`, cuts what lies behind it and makes that durable. The rows of the commits behind
+/// `persisted` go to `replay`.
+///
+/// # Errors
+/// `Corrupt`; `Unavailable`, `Full` from the file layer.
+pub(crate) fn recover(
+    files: &dyn Files,
+    options: &Options,
+    (persisted, until): (CommitNumber, Until),
+    replay: &mut ReplayRows<'_>,
+) -> Result<Recovered> {
+    let found = find_segments(files)?;
+    if found.is_empty() {
+        return begin(files, options, persisted);
+    }
+    let synced = found.iter().filter_map(|it| it.header.as_ref().map(|(header, _)| header.synced)).max();
+    let synced = synced.unwrap_or_default();
+    let from = scan_from(&found, synced, persisted)?;
+    let mut scan = Scan::new(&found, from, persisted, until)?;
+    scan.run(replay)?;
+    let history = scan.history;
+    check_reaches(&found, &history, synced, until)?;
+    cut(files, options, &found, history)
+}
+
+/// A file of the folder that is named like a segment.
+struct FoundSegment {
+    name: String,
+    first: CommitNumber,
+    file: Arc<dyn SegmentFile>,
+    /// The header and its length; `None` when it is not whole.
+    header: Option<(Header, u64)>,
+}
+
+fn find_segments(files: &dyn Files) -> Result<Vec<FoundSegment>> {
+    let mut names = files.list().map_err(|error| unreadable(error, "the folder of the segments"))?;
+    names.sort();
+    names.into_iter().filter_map(|name| segment::first_of(&name).map(|first| open(files, name, first))).collect()
+}
+
+fn open(files: &dyn Files, name: String, first: CommitNumber) -> Result<FoundSegment> {
+    let file = files.open(&name).map_err(|error| unreadable(error, "a segment"))?;
+    let header = match Header::read(&*file)? {
+        Ok((header, length)) if header.first == first => Some((header, length)),
+        Ok(_) | Err(NoHead::NotWhole) => None,
+        Err(NoHead::Version(found)) => return Err(newer_version(found)),
+    };
+    Ok(FoundSegment { name, first, file, header })
+}
+
+fn begin(files: &dyn Files, options: &Options, persisted: CommitNumber) -> Result<Recovered> {
+    if persisted > CommitNumber(0) {
+        return Err(corrupt(format!("there are rows of commits but no segments: rows_up_to={persisted}")));
+    }
+    let header = Header { first: CommitNumber(1), synced: CommitNumber(0), catalog: Catalog::default() };
+    let (segment, allocated) = create_segment(&header, 0, options, files)?;
+    make_durable(files, &*segment.file)?;
+    Ok(Recovered { segments: [segment].into(), catalog: header.catalog, number: CommitNumber(0), allocated })
+}
+
+/// The index of the segment to begin with: the one that has the first commit that may not be synced, or whose rows are
+/// to be replayed.
+fn scan_from(found: &[FoundSegment], synced: CommitNumber, persisted: CommitNumber) -> Result<usize> {
+    let needed = synced.min(persisted).next();
+    let Some(index) = found.partition_point(|segment| segment.first <= needed).checked_sub(1) else {
+        // A first segment that a crash left without its header is no history at all.
+        if found[0].header.is_none() && synced == CommitNumber(0) && persisted == CommitNumber(0) {
+            return Ok(0);
+        }
+        let text =
+            format!("the rows go back further than the log: rows_up_to={persisted} log_begins_with={}", found[0].first);
+        return Err(corrupt(text));
+    };
+    Ok(index)
+}
+
+/// The history as far as it was scanned.
+struct History {
+    /// Of the segment in which it ends.
+    segment: usize,
+    catalog: Catalog,
+    index: Index,
+    number: CommitNumber,
+    /// The position behind the last whole frame.
+    end: u64,
+}
+
+struct Scan<'a> {
+    found: &'a [FoundSegment],
+    persisted: CommitNumber,
+    until: Until,
+    history: History,
+}
+
+impl<'a> Scan<'a> {
+    fn new(found: &'a [FoundSegment], from: usize, persisted: CommitNumber, until: Until) -> Result<Self> {
+        let Some((header, frames_at)) = &found[from].header else {
+            return Err(corrupt(format!("the header of a segment is damaged: file={}", found[from].name)));
+        };
+        let history = History {
+            segment: from,
+            catalog: header.catalog.clone(),
+            index: Index::default(),
+            number: CommitNumber(header.first.0 - 1),
+            end: *frames_at,
+        };
+        Ok(Self { found, persisted, until, history })
+    }
+
+    fn run(&mut self, replay: &mut ReplayRows<'_>) -> Result<()> {
+        loop {
+            self.scan_segment(replay)?;
+            let next = self.history.segment + 1;
+            let follows = |it: &&FoundSegment| it.first == self.history.number.next() && !self.is_over();
+            let Some((_, frames_at)) = self.found.get(next).filter(follows).and_then(|it| it.header.as_ref()) else {
+                return Ok(());
+            };
+            self.history.segment = next;
+            self.history.index = Index::default();
+            self.history.end = *frames_at;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.until, Until::Commit(last) if self.history.number >= last)
+    }
+
+    fn scan_segment(&mut self, replay: &mut ReplayRows<'_>) -> Result<()> {
+        let mut frames = Frames::new(&*self.found[self.history.segment].file, self.history.end);
+        while !self.is_over() {
+            let Found::Frame(frame) = frames.next()? else { break };
+            if frame.head.number != self.history.number.next() || !frames.is_payload_whole(&frame)? {
+                break;
+            }
+            self.follow(&mut frames, &frame, replay)?;
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, frames: &mut Frames<'_>, frame: &FrameAt, replay: &mut ReplayRows<'_>) -> Result<()> {
+        let head = &frame.head;
+        let history = &mut self.history;
+        for entry in &head.entries {
+            let applied = history.catalog.apply(entry);
+            applied.ok_or_else(|| corrupt(format!("a frame contradicts those before it: number={}", head.number)))?;
+            if let Entry::Output { partition, base, .. } = entry {
+                history.index.note(*partition, *base, frame.position);
+            }
+        }
+        history.index.last_commit_at = head.committed_at;
+        history.number = head.number;
+        history.end = frame.end();
+        if head.number > self.persisted {
+            let mut rows = Vec::new();
+            for (entry, part, at) in head.parts() {
+                if matches!(entry, Entry::Rows { .. }) {
+                    rows = payload::decode_rows(&payload::load(part, frames.part(frame, part, at)?)?)?;
+                }
+            }
+            replay(head.number, rows)?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses to cut what had been synced.
+fn check_reaches(found: &[FoundSegment], history: &History, synced: CommitNumber, until: Until) -> Result<()> {
+    if matches!(until, Until::Commit(last) if history.number == last) {
+        return Ok(());
+    }
+    let missing = history.number.next();
+    let mut was_synced = synced >= missing;
+    let mut position = history.end;
+    for segment in &found[history.segment..] {
+        was_synced = was_synced || Frames::new(&*segment.file, position).says_later_that_it_was_synced(missing)?;
+        position = 0;
+    }
+    if !was_synced {
+        return Ok(());
+    }
+    let name = &found[history.segment].name;
+    let text = format!(
+        "a commit that had been on disk is damaged or missing; nothing was changed, so a copy of the folder can be \
+         examined: commit={missing} file={name} position={}",
+        history.end
+    );
+    Err(corrupt(text))
+}
+
+/// Cuts what lies behind the history, so that no stale frame can ever follow a new one.
+fn cut(files: &dyn Files, options: &Options, found: &[FoundSegment], history: History) -> Result<Recovered> {
+    for segment in &found[history.segment + 1..] {
+        files.remove(&segment.name).map_err(|error| unreadable(error, "a segment that is to be removed"))?;
+    }
+    let last = &found[history.segment];
+    last.file.cut(history.end, history.end).map_err(|error| unreadable(error, "a segment that is to be cut"))?;
+    // Without room it opens all the same: what is there can be read.
+    let allocated = options.segment_bytes().max(history.end);
+    let allocated = last.file.cut(history.end, allocated).map_or(history.end, |()| allocated);
+    make_durable(files, &*last.file)?;
+
+    let mut segments = VecDeque::new();
+    for (index, segment) in found[..=history.segment].iter().enumerate() {
+        let Some((header, frames_at)) = &segment.header else {
+            return Err(corrupt(format!("the header of a segment is damaged: file={}", segment.name)));
+        };
+        let place = (segment.name.clone(), Arc::clone(&segment.file));
+        let opened = if index == history.segment {
+            Segment::new(place, header, (*frames_at, history.end), Some(history.index.clone()))
+        } else {
+            Segment::new(place, header, (*frames_at, frames_end(segment, *frames_at)?), None)
+        };
+        segments.push_back(Arc::new(opened));
+    }
+    Ok(Recovered { segments, catalog: history.catalog, number: history.number, allocated })
+}
+
+/// Where the frames of a closed segment end.
+fn frames_end(segment: &FoundSegment, frames_at: u64) -> Result<u64> {
+    if let Some((_, end)) = Index::read(&*segment.file)? {
+        return Ok(end);
+    }
+    let mut frames = Frames::new(&*segment.file, frames_at);
+    while let Found::Frame(_) = frames.next()? {}
+    Ok(frames.position())
+}
+
+fn make_durable(files: &dyn Files, file: &dyn SegmentFile) -> Result<()> {
+    let synced = file.sync().and_then(|()| files.sync_folder());
+    synced.map_err(|error| Error::new(ErrorKind::Unavailable, "cannot sync the log's folder").with_source(error))
+}
+
+fn corrupt(text: String) -> Error {
+    Error::new(ErrorKind::Corrupt, text)
+}

@@ -1,0 +1,118 @@
+//! The log's own threads: one syncs, one applies rows, one keeps house. Each owns its loop and ends with the log.
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use linecook_log::{Error, ErrorKind, Offset};
+
+use crate::{core::Core, frame::CommitNumber, housekeeping, published::Ended};
+
+/// How long the sync thread sleeps when nobody wakes it.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Starts them.
+pub(crate) fn start(core: &Arc<Core>) -> io::Result<Vec<JoinHandle<()>>> {
+    let spawn = |name: &str, run: fn(&Core)| {
+        let core = Arc::clone(core);
+        thread::Builder::new().name(name.to_owned()).spawn(move || run(&core))
+    };
+    Ok(vec![spawn("log-sync", sync_loop)?, spawn("log-rows", apply_loop)?, spawn("log-house", housekeeping::run)?])
+}
+
+/// Makes durable what was written, over and over, and publishes it.
+fn sync_loop(core: &Core) {
+    while core.check().is_ok() {
+        let is_closing = core.is_closing.load(Ordering::Acquire);
+        match sync_round(core) {
+            Ok(true) => {}
+            Ok(false) if is_closing => {
+                core.end(Ended { kind: ErrorKind::Closed, message: Error::closed().to_string() });
+            }
+            Ok(false) => core.sync_wakeup.wait(IDLE),
+            Err(error) => {
+                // Never again: the page cache may call clean what the disk does not have.
+                core.fail(&Error::new(ErrorKind::Unavailable, "a sync failed").with_source(error));
+            }
+        }
+    }
+}
+
+/// What one round makes durable.
+struct Round {
+    number: CommitNumber,
+    ends: Vec<Offset>,
+}
+
+/// One round; false when there was nothing to do.
+fn sync_round(core: &Core) -> io::Result<bool> {
+    let (round, closed, is_folder_unsynced, current) = {
+        let mut writer = core.writer();
+        core.write_appends(&mut writer);
+        if writer.number == core.published.number() {
+            return Ok(false);
+        }
+        let round = Round { number: writer.number, ends: writer.catalog.ends.clone() };
+        let closed = std::mem::take(&mut writer.unsynced);
+        let is_folder_unsynced = std::mem::take(&mut writer.is_folder_unsynced);
+        (round, closed, is_folder_unsynced, Arc::clone(&writer.segment))
+    };
+    let started = core.clock.monotonic();
+    // Older segments and names first: what is published must be found again by reading front to back.
+    for segment in closed {
+        segment.file.sync()?;
+    }
+    if is_folder_unsynced {
+        core.files.sync_folder()?;
+    }
+    current.file.sync()?;
+    let nanos = u64::try_from((core.clock.monotonic() - started).as_nanos()).unwrap_or(u64::MAX);
+    core.figures.sync_count.fetch_add(1, Ordering::Relaxed);
+    core.figures.sync_nanos.fetch_add(nanos, Ordering::Relaxed);
+    core.published.publish(round.number, round.ends);
+    Ok(true)
+}
+
+/// Applies the rows of published commits, in order, and shows them to the outside.
+fn apply_loop(core: &Core) {
+    let mut applied = core.outside.number();
+    while let Some(published) = core.published.wait_beyond(applied) {
+        for written in core.to_apply.take_up_to(published) {
+            if !apply(core, &written) {
+                return end_outside(core);
+            }
+            applied = written.number;
+        }
+        applied = applied.max(published);
+    }
+    end_outside(core);
+}
+
+/// Nothing more becomes visible; said last, so that what was published has become so.
+fn end_outside(core: &Core) {
+    if let Some(ended) = core.published.ended() {
+        core.outside.end(ended);
+    }
+}
+
+/// Applies one commit, trying until the store takes it; false when the log is over before.
+fn apply(core: &Core, written: &crate::writer::Written) -> bool {
+    let rows = || written.rows.iter().map(|(key, value)| (key.as_ref(), value.as_deref()));
+    let mut is_reported = false;
+    while let Err(error) = core.store.apply(linecook_rows::Number(written.number.0), rows()) {
+        if !std::mem::replace(&mut is_reported, true) {
+            tracing::error!(%error, "rows cannot be applied; trying again");
+        }
+        if core.check().is_err() {
+            return false;
+        }
+        core.sync_wakeup.raise();
+        thread::park_timeout(Duration::from_millis(100));
+    }
+    core.to_apply.applied(written);
+    core.outside.advance(written.number, &written.consumed);
+    true
+}

@@ -1,0 +1,454 @@
+//! Records move in batches: one allocation a batch, keys and values are slices of it.
+//!
+//! ```text
+//!  version u8 │ flags u8 │ attempt u16 │ count u32 │ taken at i64 │ first timestamp i64
+//!  service: u8 length, text
+//!  source, if flagged: topic (u8 length, text) │ partition u32 │ first offset u64 │ last offset u64
+//!  count × record:
+//!     flags u8 │ key length u32 │ value length u32 │ timestamp i64 │ key │ value │ headers
+//!     (a length, the timestamp and the headers only if flagged; without a timestamp it is the record before's)
+//! ```
+//!
+//! Little-endian. What a journey of a record needs later (who made it, from what, when it was taken) is in here once a
+//! batch; when it was committed is in the frame around it, since the batch is finished before that is known.
+
+use bytes::Bytes;
+
+use crate::{
+    Error, ErrorKind, GroupName, Headers, NewRecord, Offset, Partition, Record, Result, Timestamp, TopicName,
+    TopicPartition,
+};
+
+/// The version byte of the format above.
+const VERSION: u8 = 1;
+const COUNT_AT: usize = 4;
+const HAS_SOURCE: u8 = 1;
+
+const HAS_KEY: u8 = 1;
+const HAS_VALUE: u8 = 2;
+const HAS_TIMESTAMP: u8 = 4;
+const HAS_HEADERS: u8 = 8;
+
+/// Who made a batch, from what, and when: what a journey needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The service that wrote it.
+    pub service: GroupName,
+    /// When the records it was made from were taken in hand.
+    pub taken_at: Timestamp,
+    /// Which attempt at those records this is, from 1.
+    pub attempt: u16,
+    /// What it was made from; `None` for what came from outside.
+    pub source: Option<Source>,
+}
+
+/// The records that a batch was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Where they lie.
+    pub from: TopicPartition,
+    /// The first of them.
+    pub first: Offset,
+    /// The last of them.
+    pub last: Offset,
+}
+
+/// Records that lie next to each other in a partition, as they are stored. Cloning it copies no record.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    base: Offset,
+    committed_at: Timestamp,
+    count: u32,
+    first_timestamp: Timestamp,
+    records_at: usize,
+    bytes: Bytes,
+}
+
+impl Batch {
+    /// A batch from its bytes, its first record at `base`.
+    ///
+    /// # Errors
+    /// `Corrupt` for a version that is not known (both are named) or bytes that are not a batch, every record of it.
+    pub fn parse(base: Offset, committed_at: Timestamp, bytes: Bytes) -> Result<Self> {
+        let mut reader = Reader(&bytes);
+        let broken = || Error::new(ErrorKind::Corrupt, format!("bytes that are no batch: length={}", bytes.len()));
+        let [version, flags] = reader.array().ok_or_else(broken)?;
+        if version != VERSION {
+            let text = format!("a batch of another format version: found={version} known={VERSION}");
+            return Err(Error::new(ErrorKind::Corrupt, text));
+        }
+        let _attempt = reader.array::<2>().ok_or_else(broken)?;
+        let count = u32::from_le_bytes(reader.array().ok_or_else(broken)?);
+        let _taken_at = reader.array::<8>().ok_or_else(broken)?;
+        let first_timestamp = Timestamp(i64::from_le_bytes(reader.array().ok_or_else(broken)?));
+        reader.short_text().ok_or_else(broken)?;
+        if flags & HAS_SOURCE != 0 {
+            reader.short_text().ok_or_else(broken)?;
+            let _position = reader.array::<20>().ok_or_else(broken)?;
+        }
+        let records_at = bytes.len() - reader.0.len();
+        let batch = Self { base, committed_at, count, first_timestamp, records_at, bytes };
+        let mut records = batch.records();
+        if records.by_ref().count() != count as usize || !records.rest.is_empty() {
+            let text = format!("a batch whose records do not add up: count={count} length={}", batch.bytes.len());
+            return Err(Error::new(ErrorKind::Corrupt, text));
+        }
+        Ok(batch)
+    }
+
+    /// The offset of its first record.
+    pub fn base(&self) -> Offset {
+        self.base
+    }
+
+    /// The offset behind its last record.
+    pub fn end(&self) -> Offset {
+        self.base.plus(u64::from(self.count))
+    }
+
+    /// How many records it has.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// When it was committed.
+    pub fn committed_at(&self) -> Timestamp {
+        self.committed_at
+    }
+
+    /// Its encoded bytes.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Its records in order.
+    pub fn records(&self) -> Records<'_> {
+        let rest = &self.bytes[self.records_at..];
+        Records { offset: self.base, left: self.count, timestamp: self.first_timestamp, rest }
+    }
+
+    /// Its records from `offset` on.
+    pub fn records_from(&self, offset: Offset) -> impl Iterator<Item = Record<'_>> {
+        self.records().skip_while(move |record| record.offset < offset)
+    }
+
+    /// Who made it, from what, and when.
+    ///
+    /// # Errors
+    /// `Corrupt` when names in it are not names.
+    pub fn origin(&self) -> Result<Origin> {
+        self.read_origin().ok_or_else(|| Error::new(ErrorKind::Corrupt, "a batch whose origin cannot be read"))
+    }
+
+    fn read_origin(&self) -> Option<Origin> {
+        let mut reader = Reader(&self.bytes);
+        let [_version, flags] = reader.array()?;
+        let attempt = u16::from_le_bytes(reader.array()?);
+        let _count = reader.array::<4>()?;
+        let taken_at = Timestamp(i64::from_le_bytes(reader.array()?));
+        let _first_timestamp = reader.array::<8>()?;
+        let service = GroupName::new(reader.short_text()?).ok()?;
+        let source = if flags & HAS_SOURCE == 0 { None } else { Some(reader.source()?) };
+        Some(Origin { service, taken_at, attempt, source })
+    }
+}
+
+/// The records of a [`Batch`].
+#[derive(Debug, Clone)]
+pub struct Records<'a> {
+    offset: Offset,
+    left: u32,
+    timestamp: Timestamp,
+    rest: &'a [u8],
+}
+
+impl<'a> Records<'a> {
+    fn step(&mut self) -> Option<Record<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let mut reader = Reader(self.rest);
+        let [flags] = reader.array()?;
+        let key_length = reader.length_if(flags & HAS_KEY)?;
+        let value_length = reader.length_if(flags & HAS_VALUE)?;
+        if flags & HAS_TIMESTAMP != 0 {
+            self.timestamp = Timestamp(i64::from_le_bytes(reader.array()?));
+        }
+        let key = reader.take_if(key_length)?;
+        let value = reader.take_if(value_length)?;
+        let mut headers = Headers::default();
+        if flags & HAS_HEADERS != 0 {
+            (headers, reader.0) = Headers::split(reader.0)?;
+        }
+        self.rest = reader.0;
+        let record = Record { offset: self.offset, timestamp: self.timestamp, key, value, headers };
+        self.offset = self.offset.plus(1);
+        Some(record)
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    fn next(&mut self) -> Option<Record<'a>> {
+        self.step()
+    }
+}
+
+/// Reads front to back; `None` when the bytes end too early.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*array)
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    fn short_text(&mut self) -> Option<&'a str> {
+        let [length] = self.array()?;
+        str::from_utf8(self.take(usize::from(length))?).ok()
+    }
+
+    fn source(&mut self) -> Option<Source> {
+        let topic = TopicName::new(self.short_text()?).ok()?;
+        let partition = Partition(u32::from_le_bytes(self.array()?));
+        let first = Offset(u64::from_le_bytes(self.array()?));
+        let last = Offset(u64::from_le_bytes(self.array()?));
+        Some(Source { from: TopicPartition { topic, partition }, first, last })
+    }
+
+    /// `Some(None)` when it is not flagged.
+    fn length_if(&mut self, flag: u8) -> Option<Option<usize>> {
+        if flag == 0 {
+            return Some(None);
+        }
+        Some(Some(u32::from_le_bytes(self.array()?) as usize))
+    }
+
+    fn take_if(&mut self, length: Option<usize>) -> Option<Option<&'a [u8]>> {
+        match length {
+            None => Some(None),
+            Some(length) => Some(Some(self.take(length)?)),
+        }
+    }
+}
+
+/// A place in a [`BatchBuilder`] to roll back to.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    length: usize,
+    count: u32,
+    timestamp: Option<Timestamp>,
+}
+
+/// Collects records into the bytes of a [`Batch`].
+///
+/// ```
+/// # use linecook_log::*;
+/// let origin = Origin {
+///     service: GroupName::new("pizza-service")?,
+///     taken_at: Timestamp(0),
+///     attempt: 1,
+///     source: None,
+/// };
+/// let mut batch = BatchBuilder::new(&origin, 64);
+/// batch.push(&NewRecord { key: Some(b"7"), value: Some(b"{}"), timestamp: Timestamp(5), headers: &[] });
+/// let batch = batch.finish(Offset(40), Timestamp(6));
+/// assert_eq!(batch.records().next().unwrap().offset, Offset(40));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug)]
+pub struct BatchBuilder {
+    bytes: Vec<u8>,
+    records_at: usize,
+    last_offset_at: Option<usize>,
+    count: u32,
+    first_timestamp: Timestamp,
+    /// That of the record before; `None` before the first.
+    timestamp: Option<Timestamp>,
+}
+
+impl BatchBuilder {
+    /// An empty batch, with room for about `capacity_bytes` of records before it grows.
+    pub fn new(origin: &Origin, capacity_bytes: usize) -> Self {
+        let mut bytes = Vec::with_capacity(512 + capacity_bytes);
+        bytes.push(VERSION);
+        bytes.push(if origin.source.is_some() { HAS_SOURCE } else { 0 });
+        bytes.extend(origin.attempt.to_le_bytes());
+        bytes.extend([0; 4]); // count
+        bytes.extend(origin.taken_at.0.to_le_bytes());
+        bytes.extend([0; 8]); // first timestamp
+        put_short_text(&mut bytes, origin.service.as_str());
+        let mut last_offset_at = None;
+        if let Some(source) = &origin.source {
+            put_short_text(&mut bytes, source.from.topic.as_str());
+            bytes.extend(source.from.partition.0.to_le_bytes());
+            bytes.extend(source.first.0.to_le_bytes());
+            last_offset_at = Some(bytes.len());
+            bytes.extend(source.last.0.to_le_bytes());
+        }
+        let records_at = bytes.len();
+        Self { bytes, records_at, last_offset_at, count: 0, first_timestamp: Timestamp(0), timestamp: None }
+    }
+
+    /// Adds a record.
+    pub fn push(&mut self, record: &NewRecord<'_>) {
+        let value = record.value.map(|value| {
+            |out: &mut Vec<u8>| {
+                out.extend_from_slice(value);
+                Ok::<(), std::convert::Infallible>(())
+            }
+        });
+        let Ok(()) = self.push_encoded(record.key, record.timestamp, record.headers, value);
+    }
+
+    /// Adds a record whose value `encode` writes in place, without an allocation of its own.
+    ///
+    /// # Errors
+    /// What `encode` returns; the batch is then as before.
+    pub fn push_with<E>(
+        &mut self,
+        key: Option<&[u8]>,
+        timestamp: Timestamp,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.push_encoded(key, timestamp, &[], Some(encode))
+    }
+
+    fn push_encoded<E>(
+        &mut self,
+        key: Option<&[u8]>,
+        timestamp: Timestamp,
+        headers: &[crate::Header<'_>],
+        value: Option<impl FnOnce(&mut Vec<u8>) -> Result<(), E>>,
+    ) -> Result<(), E> {
+        let mark = self.mark();
+        let has_timestamp = self.timestamp.is_some_and(|before| before != timestamp);
+        let flags = flag(key.is_some(), HAS_KEY)
+            | flag(value.is_some(), HAS_VALUE)
+            | flag(has_timestamp, HAS_TIMESTAMP)
+            | flag(!headers.is_empty(), HAS_HEADERS);
+        let out = &mut self.bytes;
+        out.push(flags);
+        if let Some(key) = key {
+            out.extend(length_of(key.len()));
+        }
+        let value_length_at = out.len();
+        if value.is_some() {
+            out.extend([0; 4]);
+        }
+        if has_timestamp {
+            out.extend(timestamp.0.to_le_bytes());
+        }
+        out.extend_from_slice(key.unwrap_or_default());
+        if let Some(encode) = value {
+            let value_at = out.len();
+            if let Err(error) = encode(out) {
+                self.rollback(mark);
+                return Err(error);
+            }
+            let length = length_of(out.len() - value_at);
+            out[value_length_at..value_length_at + 4].copy_from_slice(&length);
+        }
+        put_headers(out, headers);
+        if self.count == 0 {
+            self.first_timestamp = timestamp;
+        }
+        self.count += 1;
+        self.timestamp = Some(timestamp);
+        Ok(())
+    }
+
+    /// Says that the records up to `last` have gone into it; meaningful with a source only.
+    pub fn extend_source(&mut self, last: Offset) {
+        if let Some(at) = self.last_offset_at {
+            self.bytes[at..at + 8].copy_from_slice(&last.0.to_le_bytes());
+        }
+    }
+
+    /// The place behind the last record.
+    pub fn mark(&self) -> Mark {
+        Mark { length: self.bytes.len(), count: self.count, timestamp: self.timestamp }
+    }
+
+    /// Drops the records added since `mark` was taken.
+    pub fn rollback(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.length);
+        self.count = mark.count;
+        self.timestamp = mark.timestamp;
+    }
+
+    /// How many records it has.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The size of its encoded records.
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.len() - self.records_at
+    }
+
+    /// The finished batch. Its offsets and the time of its commit may still be unknown: [`Batch::placed`] gives them.
+    pub fn finish(mut self, base: Offset, committed_at: Timestamp) -> Batch {
+        self.bytes[COUNT_AT..COUNT_AT + 4].copy_from_slice(&self.count.to_le_bytes());
+        self.bytes[COUNT_AT + 12..COUNT_AT + 20].copy_from_slice(&self.first_timestamp.0.to_le_bytes());
+        Batch {
+            base,
+            committed_at,
+            count: self.count,
+            first_timestamp: self.first_timestamp,
+            records_at: self.records_at,
+            bytes: self.bytes.into(),
+        }
+    }
+}
+
+impl Batch {
+    /// The same records at another place: a log gives the offset when it takes the batch.
+    #[must_use]
+    pub fn placed(self, base: Offset, committed_at: Timestamp) -> Self {
+        Self { base, committed_at, ..self }
+    }
+}
+
+fn flag(is_set: bool, bit: u8) -> u8 {
+    if is_set { bit } else { 0 }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a log refuses records of 4 GiB long before they get here")]
+fn length_of(length: usize) -> [u8; 4] {
+    (length as u32).to_le_bytes()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "names have at most 200 bytes")]
+fn put_short_text(out: &mut Vec<u8>, text: &str) {
+    out.push(text.len() as u8);
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "headers are few, their names short")]
+fn put_headers(out: &mut Vec<u8>, headers: &[crate::Header<'_>]) {
+    if headers.is_empty() {
+        return;
+    }
+    out.extend((headers.len() as u16).to_le_bytes());
+    for header in headers {
+        out.extend((header.name.len() as u16).to_le_bytes());
+        out.extend_from_slice(header.name.as_bytes());
+        out.extend(length_of(header.value.len()));
+        out.extend_from_slice(header.value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! The trait itself.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    Batch, BatchBuilder, GroupName, Member, MemberSpec, Offset, Partition, Result, Rows, TableName, Ticket, TopicName,
+    TopicPartition,
+};
+
+/// A log: the embedded one, or Kafka. See the [crate] for its laws.
+///
+/// It is used as `Arc<dyn Log>` from many threads. After [`close`](Self::close) every call fails with
+/// [`Closed`](crate::ErrorKind::Closed).
+pub trait Log: Send + Sync + fmt::Debug {
+    /// Creates the topics that do not exist yet. When one cannot be created, those before it in the list may be.
+    ///
+    /// # Errors
+    /// `Invalid` when one exists with another number of partitions (both are named) or has none; `Full`, `Unavailable`.
+    fn create_topics(&self, topics: &[TopicSpec]) -> Result<()>;
+
+    /// Makes groups known before their first member joins: from now on records that they have not read are kept. A
+    /// known group that is declared again gains the topics that it did not have.
+    ///
+    /// # Errors
+    /// `Invalid` for a topic that does not exist; `Full`, `Unavailable`.
+    fn declare_groups(&self, groups: &[GroupSpec]) -> Result<()>;
+
+    /// All topics, in order of their names. What it says of ends is what is durable.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    fn describe(&self) -> Result<Vec<TopicDescription>>;
+
+    /// Appends records to a partition, outside of any group: for what comes in from outside. They are all stored or
+    /// none is. The call does not block; the ticket is done when they are durable.
+    ///
+    /// # Errors
+    /// `Invalid`: no such topic or partition, a record larger than the log takes, or no records. `Full`: no room.
+    /// `Unavailable`. Nothing was stored in any of these cases.
+    fn append(&self, to: &TopicPartition, records: BatchBuilder) -> Result<Ticket>;
+
+    /// Durable records from `offset` on, without a group: replay, inspection. About `max_bytes` at most, but at least
+    /// one batch if there is one; empty at the end and beyond it. A batch may begin before `offset`.
+    ///
+    /// # Errors
+    /// `Invalid`: no such topic or partition, or an offset below the start (the start is named). `Unavailable`.
+    fn read(&self, from: &TopicPartition, offset: Offset, max_bytes: usize) -> Result<Vec<Batch>>;
+
+    /// Joins a group. The partitions come by [`Member::poll`].
+    ///
+    /// # Errors
+    /// `Invalid`: no such topic, or co-partitioned topics with different counts (both are named). `Unavailable`.
+    fn join(&self, spec: MemberSpec) -> Result<Box<dyn Member>>;
+
+    /// A reader of the rows of a service's table. It may be made before the table has any.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    fn rows(&self, service: &GroupName, table: &TableName) -> Result<Arc<dyn Rows>>;
+
+    /// All known groups, in order of their names, with what they have durably consumed.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    fn groups(&self) -> Result<Vec<GroupDescription>>;
+
+    /// Sets offsets of a group that has no members.
+    ///
+    /// # Errors
+    /// `Invalid`: it has members, is not known, or an offset lies outside of its partition. `Unavailable`.
+    fn reset(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()>;
+
+    /// Forgets a group that has no members: its offsets are gone, and records are not kept for it any longer. Its rows
+    /// stay.
+    ///
+    /// # Errors
+    /// `Invalid`: it has members or is not known. `Unavailable`.
+    fn drop_group(&self, group: &GroupName) -> Result<()>;
+
+    /// How it is: whether it takes writes, and what it has measured.
+    fn status(&self) -> Status;
+
+    /// Makes durable what was written and closes. Members and tickets that are still there end with `Closed`. Closing
+    /// twice is fine.
+    ///
+    /// # Errors
+    /// What went wrong; it is closed all the same.
+    fn close(&self) -> Result<()>;
+}
+
+/// A topic to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: TopicName,
+    /// How many partitions it has, for ever.
+    pub partition_count: u32,
+}
+
+/// A group to be known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupSpec {
+    /// Its name.
+    pub name: GroupName,
+    /// What it reads.
+    pub topics: Vec<TopicName>,
+}
+
+/// What there is of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// Its name.
+    pub name: TopicName,
+    /// Its partitions, from 0.
+    pub partitions: Vec<PartitionDescription>,
+}
+
+/// What there is of a partition: the offsets from `start` up to, but without, `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionDescription {
+    /// The first offset that is still there.
+    pub start: Offset,
+    /// The offset behind the last durable record.
+    pub end: Offset,
+}
+
+/// What a group has durably consumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupDescription {
+    /// Its name.
+    pub name: GroupName,
+    /// Whether it has a member now.
+    pub has_members: bool,
+    /// The next offset of every partition that it reads, in order.
+    pub offsets: Vec<(TopicPartition, Offset)>,
+}
+
+/// How a log is.
+#[derive(Debug)]
+pub struct Status {
+    /// Why it takes no writes now, if so.
+    pub refuses_writes: Option<crate::Error>,
+    /// What it has measured since it was opened.
+    pub figures: Vec<Figure>,
+}
+
+/// Something a log has measured, ready for a metrics page.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figure {
+    /// The name with its unit, as Prometheus wants it: `log_syncs_total`, `log_sync_seconds_sum`.
+    pub name: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+    /// The value; it only grows if the name ends in `_total`, `_sum` or `_count`.
+    pub value: f64,
+}
+
+impl TopicDescription {
+    /// What there is of one of its partitions.
+    pub fn partition(&self, partition: Partition) -> Option<PartitionDescription> {
+        self.partitions.get(partition.0 as usize).copied()
+    }
+}

@@ -1,0 +1,129 @@
+//! A worker's share of a group.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{
+    Batch, BatchBuilder, GroupName, InstanceName, Offset, Partition, Result, Row, Scan, TableName, Ticket, TopicName,
+    TopicPartition,
+};
+
+/// Who joins which group, to read what.
+#[derive(Debug, Clone)]
+pub struct MemberSpec {
+    /// The group.
+    pub group: GroupName,
+    /// The process, stable over its restarts.
+    pub instance: InstanceName,
+    /// Which of the process's workers, from 0.
+    pub worker: u32,
+    /// What the group reads. The topics of one inner list are *co-partitioned*: they have the same number of
+    /// partitions, and partition p of all of them has one owner. The order is that of the polls: a backlog in a later
+    /// topic does not delay an earlier one.
+    pub inputs: Vec<Vec<TopicName>>,
+    /// The tables whose rows its commits change.
+    pub tables: Vec<TableName>,
+    /// How long it may go without a poll before its partitions are given to others.
+    pub max_silence: Duration,
+}
+
+/// What a poll brought.
+#[derive(Debug)]
+pub enum Poll {
+    /// These partitions are now owned; their rows are complete and their records come next, from the committed offset.
+    Assigned(Vec<TopicPartition>),
+    /// These partitions will be given away with the next poll: commit what is in hand before it, or drop it.
+    Revoking(Vec<TopicPartition>),
+    /// These partitions are owned by others already: drop what is in hand, its commit would be `Fenced`.
+    Lost(Vec<TopicPartition>),
+    /// Records of owned partitions, in order for each partition. They count as consumed when a commit says so, and are
+    /// not polled twice by this member unless it loses the partition in between.
+    Records(Vec<Fetch>),
+    /// Nothing came in the time given.
+    Idle,
+}
+
+/// Some of the next records of a partition.
+#[derive(Debug, Clone)]
+pub struct Fetch {
+    /// Where they lie.
+    pub from: TopicPartition,
+    /// The first offset not yet consumed: the batch may begin before it.
+    pub position: Offset,
+    /// The records.
+    pub batch: Batch,
+}
+
+/// One atomic step of a member. An empty one is refused: there is nothing to be atomic about.
+#[derive(Debug, Default)]
+pub struct Commit {
+    /// Records to append.
+    pub outputs: Vec<Output>,
+    /// Rows to change, in order.
+    pub rows: Vec<RowChange>,
+    /// The next offset of each partition that this commit speaks for: those whose records it consumed, and those in
+    /// whose name it writes outputs or rows, unchanged if need be. It is what fencing checks.
+    pub offsets: Vec<(TopicPartition, Offset)>,
+}
+
+/// Records for one partition.
+#[derive(Debug)]
+pub struct Output {
+    /// Where to.
+    pub to: TopicPartition,
+    /// The records; an empty batch is left out.
+    pub batch: BatchBuilder,
+}
+
+/// A row that is written whole, or deleted.
+#[derive(Debug, Clone)]
+pub struct RowChange {
+    /// The table, one of those that the member joined with.
+    pub table: TableName,
+    /// The partition of the record that made the member write it.
+    pub partition: Partition,
+    /// The key within table and partition.
+    pub key: Bytes,
+    /// The new value; `None` deletes the row.
+    pub value: Option<Bytes>,
+}
+
+/// A worker's share of a group. Its methods block and are called from the one thread that owns it.
+///
+/// Dropping it leaves the group without handing over: its partitions wait for `max_silence`, as after a crash, where
+/// the log cannot know better.
+pub trait Member: Send {
+    /// What happens next to this member, waiting at most `max_wait` for it. It returns at once when there are records,
+    /// with about `max_bytes` of them at most, but at least one batch.
+    ///
+    /// # Errors
+    /// `Unknown`, `Closed`: the member is gone; join again. `Unavailable`: poll again later.
+    fn poll(&mut self, max_wait: Duration, max_bytes: usize) -> Result<Poll>;
+
+    /// A row of an owned partition as of this member's last commit.
+    ///
+    /// # Errors
+    /// `Fenced` when the partition is not owned; `Unknown`, `Unavailable`, `Closed`.
+    fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>>;
+
+    /// Rows of an owned partition as of this member's last commit, in the order of their keys.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    fn scan(&mut self, table: &TableName, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>>;
+
+    /// Makes all of `commit` true, or nothing. When it returns `Ok` other members see it; when the ticket is done, it
+    /// is durable and the outside sees it.
+    ///
+    /// # Errors
+    /// `Fenced`, `Invalid`, `Full`, `Unavailable`: nothing of it happened and nothing will. `Unknown`: join again and
+    /// see. `Closed`.
+    fn commit(&mut self, commit: Commit) -> Result<Ticket>;
+
+    /// Leaves the group in good order: its partitions go to others at once.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Unknown`, `Closed`: they go to others after `max_silence`.
+    fn leave(self: Box<Self>) -> Result<()>;
+}

@@ -1,0 +1,45 @@
+//! The conformance suite against the reference model: that the contract can be kept, and that the suite finds a log
+//! that does not.
+
+use std::time::Duration;
+
+use linecook_log::conformance::planted::{Law, expect_found};
+use model::{Durability, Model};
+
+mod model;
+
+/// Long enough that a kill finds commits that are not durable.
+const DELAY: Duration = Duration::from_millis(2);
+
+fn model() -> Model {
+    Model::new(Durability::Delayed(DELAY), Duration::from_secs(20))
+}
+
+linecook_log::conformance_tests!(model());
+
+#[test]
+fn a_log_whose_writes_are_durable_at_once_passes_too() {
+    for (_, test) in linecook_log::conformance::ALL {
+        test(&mut Model::new(Durability::Immediate, Duration::from_secs(20)));
+    }
+}
+
+macro_rules! a_log_that_breaks_this_law_is_found {
+    ($($name:ident: $law:ident)*) => {
+        $(#[test]
+        fn $name() {
+            expect_found(Law::$law, || Model::new(Durability::Delayed(DELAY), Duration::from_secs(2)));
+        })*
+    };
+}
+
+a_log_that_breaks_this_law_is_found! {
+    a_log_that_is_not_atomic_is_found: Atomic
+    a_log_that_does_not_fence_is_found: Fenced
+    a_log_that_shows_what_is_not_committed_is_found: CommittedOnly
+    a_log_that_is_not_ordered_is_found: Ordered
+    a_log_that_is_not_durable_is_found: Durable
+    a_log_that_loses_more_than_a_suffix_is_found: Prefix
+    a_log_that_waits_for_slow_groups_is_found: Independent
+    a_log_that_does_not_refuse_is_found: Refused
+}

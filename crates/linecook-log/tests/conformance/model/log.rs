@@ -1,0 +1,206 @@
+//! The calls of the log itself.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use linecook_log::{
+    Batch, BatchBuilder, Clock, Error, GroupDescription, GroupName, GroupSpec, Log, Member, MemberSpec, Offset,
+    Partition, PartitionDescription, Result, Row, Rows, Scan, Status, TableName, Ticket, TopicDescription, TopicName,
+    TopicPartition, TopicSpec,
+};
+
+use super::{Data, Shared, State, check_size, group::Unit, member::ModelMember};
+
+#[derive(Debug)]
+pub(super) struct ModelLog(pub(super) Arc<Shared>);
+
+impl ModelLog {
+    /// The state, unless it is closed.
+    fn open_state(&self) -> Result<parking_lot::MutexGuard<'_, State>> {
+        let state = self.0.state.lock();
+        state.check_open()?;
+        Ok(state)
+    }
+}
+
+/// What has one owner, in the order of the inputs.
+fn units(data: &Data, inputs: &[Vec<TopicName>]) -> Result<Vec<Unit>> {
+    let mut units = Vec::new();
+    for topics in inputs.iter().filter(|topics| !topics.is_empty()) {
+        let count = data.partition_count(&topics[0])?;
+        for topic in topics {
+            let other = data.partition_count(topic)?;
+            if other != count {
+                let text = "co-partitioned topics with different counts of partitions";
+                return Err(Error::invalid(format!("{text}: {}={count} {topic}={other}", topics[0])));
+            }
+        }
+        let unit = |partition| topics.iter().map(|topic| TopicPartition::new(topic, partition)).collect();
+        units.extend(Partition::all(count).map(unit));
+    }
+    Ok(units)
+}
+
+fn without_members(state: &State, group: &GroupName) -> Result<()> {
+    if !state.current.offsets.contains_key(group) {
+        return Err(Error::invalid(format!("no such group: group={group}")));
+    }
+    match state.groups.get(group).map_or(0, |known| known.members.len()) {
+        0 => Ok(()),
+        count => Err(Error::invalid(format!("the group has members, stop them first: group={group} members={count}"))),
+    }
+}
+
+impl Log for ModelLog {
+    fn create_topics(&self, topics: &[TopicSpec]) -> Result<()> {
+        let mut state = self.open_state()?;
+        for TopicSpec { name, partition_count } in topics {
+            match state.current.partition_count(name).ok() {
+                _ if *partition_count == 0 => {
+                    return Err(Error::invalid(format!("a topic has at least one partition: topic={name}")));
+                }
+                Some(there) if there != *partition_count => {
+                    let text = format!("topic={name} partitions={there} asked_for={partition_count}");
+                    return Err(Error::invalid(format!("the topic has another number of partitions: {text}")));
+                }
+                Some(_) => {}
+                None => {
+                    let (name, empty) = (name.clone(), vec![Vec::new(); *partition_count as usize]);
+                    self.0.make_durable(&mut state, move |data| {
+                        data.topics.insert(name.clone(), empty.clone());
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn declare_groups(&self, groups: &[GroupSpec]) -> Result<()> {
+        let mut state = self.open_state()?;
+        for topic in groups.iter().flat_map(|group| &group.topics) {
+            state.current.partition_count(topic)?;
+        }
+        let groups = groups.to_vec();
+        self.0.make_durable(&mut state, move |data| {
+            groups.iter().for_each(|group| data.declare(&group.name, &group.topics));
+        });
+        Ok(())
+    }
+
+    fn describe(&self) -> Result<Vec<TopicDescription>> {
+        let state = self.open_state()?;
+        let description = |partition: &Vec<Batch>| PartitionDescription {
+            start: Offset(0),
+            end: partition.last().map_or(Offset(0), Batch::end),
+        };
+        let topics = state.durable.topics.iter().map(|(name, partitions)| TopicDescription {
+            name: name.clone(),
+            partitions: partitions.iter().map(description).collect(),
+        });
+        Ok(topics.collect())
+    }
+
+    fn append(&self, to: &TopicPartition, records: BatchBuilder) -> Result<Ticket> {
+        let mut state = self.open_state()?;
+        state.current.batches(to)?;
+        if records.is_empty() {
+            return Err(Error::invalid(format!("an append without records: {to}")));
+        }
+        let batch = records.finish(Offset(0), self.0.clock.timestamp());
+        check_size(&batch)?;
+        let to = to.clone();
+        Ok(self.0.make(&mut state, move |data| data.append(&to, &batch)))
+    }
+
+    fn read(&self, from: &TopicPartition, offset: Offset, max_bytes: usize) -> Result<Vec<Batch>> {
+        self.open_state()?.durable.batches_from(from, offset, max_bytes)
+    }
+
+    fn join(&self, spec: MemberSpec) -> Result<Box<dyn Member>> {
+        let mut state = self.open_state()?;
+        let units = units(&state.current, &spec.inputs)?;
+        let (group, topics) = (spec.group.clone(), spec.inputs.concat());
+        let (declared, read) = (group.clone(), topics.clone());
+        self.0.make_durable(&mut state, move |data| data.declare(&declared, &read));
+        state.next_member += 1;
+        let id = state.next_member;
+        state.groups.entry(group.clone()).or_default().join(id, spec, self.0.now());
+        Ok(Box::new(ModelMember { shared: Arc::clone(&self.0), group, id, units, topics }))
+    }
+
+    fn rows(&self, service: &GroupName, table: &TableName) -> Result<Arc<dyn Rows>> {
+        drop(self.open_state()?);
+        let (service, table) = (service.clone(), table.clone());
+        Ok(Arc::new(ModelRows { log: Self(Arc::clone(&self.0)), service, table }))
+    }
+
+    fn groups(&self) -> Result<Vec<GroupDescription>> {
+        let state = self.open_state()?;
+        let groups = state.durable.offsets.iter().map(|(name, offsets)| GroupDescription {
+            name: name.clone(),
+            has_members: state.groups.get(name).is_some_and(|group| !group.members.is_empty()),
+            offsets: offsets.iter().map(|(from, offset)| (from.clone(), *offset)).collect(),
+        });
+        Ok(groups.collect())
+    }
+
+    fn reset(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()> {
+        let mut state = self.open_state()?;
+        without_members(&state, group)?;
+        for (from, offset) in offsets {
+            let end = state.current.end(from)?;
+            if *offset > end {
+                return Err(Error::invalid(format!("an offset outside of {from}: offset={offset} start=0 end={end}")));
+            }
+        }
+        let (group, offsets) = (group.clone(), offsets.to_vec());
+        self.0.make_durable(&mut state, move |data| {
+            data.offsets.entry(group.clone()).or_default().extend(offsets.iter().cloned());
+        });
+        Ok(())
+    }
+
+    fn drop_group(&self, group: &GroupName) -> Result<()> {
+        let mut state = self.open_state()?;
+        without_members(&state, group)?;
+        let group = group.clone();
+        self.0.make_durable(&mut state, move |data| drop(data.offsets.remove(&group)));
+        Ok(())
+    }
+
+    fn status(&self) -> Status {
+        Status { refuses_writes: self.0.state.lock().check_open().err(), figures: Vec::new() }
+    }
+
+    fn close(&self) -> Result<()> {
+        let mut state = self.0.state.lock();
+        if !state.is_ended {
+            state.sync();
+            self.0.end(&mut state);
+        }
+        Ok(())
+    }
+}
+
+struct ModelRows {
+    log: ModelLog,
+    service: GroupName,
+    table: TableName,
+}
+
+impl Rows for ModelRows {
+    fn get(&self, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
+        let key = (self.service.clone(), self.table.clone(), partition, Bytes::copy_from_slice(key));
+        Ok(self.log.open_state()?.durable.rows.get(&key).cloned())
+    }
+
+    fn scan(&self, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
+        Ok(self.log.open_state()?.durable.scan(&(self.service.clone(), self.table.clone(), partition), scan))
+    }
+
+    fn caught_up(&self, input: &TopicPartition) -> Result<Ticket> {
+        let end = self.log.open_state()?.durable.end(input)?;
+        let (service, input) = (self.service.clone(), input.clone());
+        Ok(self.log.0.ticket(move |state| state.durable.offset(&service, &input) >= end))
+    }
+}

@@ -1,0 +1,178 @@
+//! A member of a group of the model.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use linecook_log::{
+    Batch, Clock, Commit, Error, ErrorKind, Fetch, GroupName, Member, Offset, Partition, Poll, Result, Row, Scan,
+    TableName, Ticket, TopicName, TopicPartition,
+};
+
+use super::{
+    Data, Shared, State, check_size,
+    group::{Membership, Turn, Unit},
+};
+
+pub(super) struct ModelMember {
+    pub(super) shared: Arc<Shared>,
+    pub(super) group: GroupName,
+    pub(super) id: u64,
+    /// What has one owner, in the order of the inputs.
+    pub(super) units: Vec<Unit>,
+    /// In the order of the polls.
+    pub(super) topics: Vec<TopicName>,
+}
+
+impl ModelMember {
+    /// Itself; `None` when another has joined under its name.
+    fn membership<'s>(&self, state: &'s mut State) -> Option<&'s mut Membership> {
+        state.groups.get_mut(&self.group)?.members.get_mut(&self.id)
+    }
+
+    fn next(&self, state: &mut State, max_bytes: usize) -> Result<Option<Poll>> {
+        if self.membership(state).is_none() {
+            return Err(Error::new(ErrorKind::Unknown, format!("another member took the place: group={}", self.group)));
+        }
+        let group = state.groups.get_mut(&self.group).expect("a member's group is known");
+        Ok(match group.turn(self.id, &self.units, self.shared.now()) {
+            Turn::Lost(partitions) => Some(Poll::Lost(partitions)),
+            Turn::Revoking(partitions) => Some(Poll::Revoking(partitions)),
+            Turn::Assigned(partitions) => {
+                for from in &partitions {
+                    let offset = state.current.offset(&self.group, from);
+                    self.membership(state).expect("it was there").owned.insert(from.clone(), offset);
+                }
+                Some(Poll::Assigned(partitions))
+            }
+            Turn::Unchanged => self.records(state, max_bytes)?,
+        })
+    }
+
+    fn records(&self, state: &mut State, max_bytes: usize) -> Result<Option<Poll>> {
+        let mut fetches = Vec::new();
+        let mut left = max_bytes.max(1);
+        let mut positions = self.membership(state).expect("it was there").owned.clone();
+        for topic in &self.topics {
+            for (from, position) in positions.iter_mut().filter(|(from, _)| from.topic == *topic) {
+                let batches = if left > 0 { state.current.batches_from(from, *position, left)? } else { Vec::new() };
+                for batch in batches {
+                    left = left.saturating_sub(batch.bytes().len());
+                    let end = batch.end();
+                    fetches.push(Fetch { from: from.clone(), position: *position, batch });
+                    *position = end;
+                }
+            }
+        }
+        self.membership(state).expect("it was there").owned = positions;
+        Ok(if fetches.is_empty() { None } else { Some(Poll::Records(fetches)) })
+    }
+
+    fn check(&self, state: &mut State, commit: &Commit) -> Result<()> {
+        if commit.outputs.is_empty() && commit.rows.is_empty() && commit.offsets.is_empty() {
+            return Err(Error::invalid("a commit of nothing"));
+        }
+        if commit.offsets.is_empty() {
+            return Err(Error::invalid("a commit that speaks for no partition: name the unchanged offset"));
+        }
+        let fenced = |from: &TopicPartition| Error::new(ErrorKind::Fenced, format!("not owned any more: {from}"));
+        let Some(member) = self.membership(state) else { return Err(fenced(&commit.offsets[0].0)) };
+        if let Some((from, _)) = commit.offsets.iter().find(|(from, _)| !member.owned.contains_key(from)) {
+            return Err(fenced(from));
+        }
+        for row in &commit.rows {
+            if !member.spec.tables.contains(&row.table) {
+                return Err(Error::invalid(format!("a table that the member did not join with: table={}", row.table)));
+            }
+            if !commit.offsets.iter().any(|(from, _)| from.partition == row.partition) {
+                let text = format!("rows of a partition that the commit does not speak for: {}", row.partition);
+                return Err(Error::invalid(text));
+            }
+        }
+        for (from, offset) in &commit.offsets {
+            let end = state.current.end(from)?;
+            if *offset > end {
+                return Err(Error::invalid(format!("an offset behind the end: {from} offset={offset} end={end}")));
+            }
+        }
+        commit.outputs.iter().try_for_each(|output| state.current.batches(&output.to).map(drop))
+    }
+
+    fn check_owned(&self, state: &mut State, partition: Partition) -> Result<()> {
+        state.check_open()?;
+        let member = self.membership(state);
+        let is_owned = member.is_some_and(|member| member.owned.keys().any(|owned| owned.partition == partition));
+        if is_owned { Ok(()) } else { Err(Error::new(ErrorKind::Fenced, format!("not owned: partition={partition}"))) }
+    }
+}
+
+impl Member for ModelMember {
+    fn poll(&mut self, max_wait: Duration, max_bytes: usize) -> Result<Poll> {
+        /// Nobody notifies when another member has been silent for too long.
+        const LOOK_AGAIN: Duration = Duration::from_millis(10);
+        let deadline = self.shared.now() + max_wait;
+        let mut state = self.shared.state.lock();
+        loop {
+            state.check_open()?;
+            if let Some(poll) = self.next(&mut state, max_bytes)? {
+                return Ok(poll);
+            }
+            let left = deadline.saturating_sub(self.shared.now());
+            if left.is_zero() {
+                return Ok(Poll::Idle);
+            }
+            self.shared.news.wait_for(&mut state, left.min(LOOK_AGAIN));
+        }
+    }
+
+    fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
+        let mut state = self.shared.state.lock();
+        self.check_owned(&mut state, partition)?;
+        let key = (self.group.clone(), table.clone(), partition, Bytes::copy_from_slice(key));
+        Ok(state.current.rows.get(&key).cloned())
+    }
+
+    fn scan(&mut self, table: &TableName, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
+        let mut state = self.shared.state.lock();
+        self.check_owned(&mut state, partition)?;
+        Ok(state.current.scan(&(self.group.clone(), table.clone(), partition), scan))
+    }
+
+    fn commit(&mut self, commit: Commit) -> Result<Ticket> {
+        let mut state = self.shared.state.lock();
+        state.check_open()?;
+        self.check(&mut state, &commit)?;
+        let now = self.shared.clock.timestamp();
+        let mut outputs: Vec<(TopicPartition, Batch)> = Vec::new();
+        for output in commit.outputs.into_iter().filter(|output| !output.batch.is_empty()) {
+            let batch = output.batch.finish(Offset(0), now);
+            check_size(&batch)?;
+            outputs.push((output.to, batch));
+        }
+        let (group, rows, offsets) = (self.group.clone(), commit.rows, commit.offsets);
+        Ok(self.shared.make(&mut state, move |data: &mut Data| {
+            outputs.iter().for_each(|(to, batch)| data.append(to, batch));
+            for row in &rows {
+                let key = (group.clone(), row.table.clone(), row.partition, row.key.clone());
+                match &row.value {
+                    Some(value) => drop(data.rows.insert(key, value.clone())),
+                    None => drop(data.rows.remove(&key)),
+                }
+            }
+            data.offsets.entry(group.clone()).or_default().extend(offsets.iter().cloned());
+        }))
+    }
+
+    fn leave(self: Box<Self>) -> Result<()> {
+        self.shared.state.lock().check_open()
+    }
+}
+
+impl Drop for ModelMember {
+    /// In one process the log knows that a dropped member is gone: nobody has to wait for its silence.
+    fn drop(&mut self) {
+        if let Some(group) = self.shared.state.lock().groups.get_mut(&self.group) {
+            group.members.remove(&self.id);
+        }
+        self.shared.news.notify_all();
+    }
+}

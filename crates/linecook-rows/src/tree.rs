@@ -1,0 +1,311 @@
+//! The tree, and all that has to be known of the crate `lsm-tree` to use it without its journal.
+//!
+//! 1. *A read's bound is exclusive.* Reading as of N passes N + 1. The bound 0 means something else (the oldest
+//!    version of the tree), so commit numbers start at 1.
+//! 2. *Versions are stamped by a counter that we own.* The tree stamps each version that a flush or compaction installs
+//!    with the next number of its configured counter, and a read takes the newest version stamped below its bound. It
+//!    expects that rows get their numbers from the same counter. Ours come from the log, so the stamps would run ahead
+//!    of them, and a read would be served from an old version that lacks newer rows. The counter is set to 0 before
+//!    each flush and compaction: all versions are stamped 0, and each read takes the newest.
+//! 3. *The watermark does not protect readers between two versions of a row.* An older version is dropped when its own
+//!    number is below the watermark, also if the newer one is still invisible to a reader. See [`Retain`].
+//! 4. *No number in the tree is a replay position.* The highest number in its tables falls when a merge drops the
+//!    newest row with its tombstone, and commits without rows have none. Hence the marker row.
+//! 5. *Installing a version holds a lock over several fsyncs*, and looking up the active memtable needs it; so do reads.
+//!    Inserts through the tree would wait for the disk. The writer keeps the memtable itself, and flushes run on a
+//!    thread of their own.
+
+use crate::{Error, ErrorKind, Number, folder, layout};
+use bytes::Bytes;
+use lsm_tree::{
+    AbstractTree, AnyTree, Cache, Config, Guard, InternalValue, Memtable, SequenceNumberCounter, TableId,
+    compaction::Leveled,
+};
+use std::{
+    any::Any,
+    collections::HashSet,
+    fs,
+    ops::Bound,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Of a row's versions, which ones flush and compaction keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retain {
+    /// All. There is a reader who may need one between two of them.
+    All,
+    /// The newest. Right only if every reader, present and future, is at or past the highest number in the input: of
+    /// two versions in there he then sees the newer.
+    Newest,
+}
+
+/// What a compaction did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compacted {
+    /// It installed a new version. There may be more to do.
+    Some,
+    /// There was nothing to do.
+    Nothing,
+}
+
+/// Below this watermark all but the newest version of the tree is forgotten. All are stamped 0 and readers hold what
+/// they use themselves, so the older ones are not needed; they would keep flushed memtables in memory.
+const FORGET_OLD_VERSIONS: u64 = 1;
+
+pub(crate) struct Tree {
+    inner: AnyTree,
+    folder: PathBuf,
+    /// The counter behind the stamps of versions; see 2 above.
+    stamps: SequenceNumberCounter,
+    strategy: Arc<Leveled>,
+}
+
+/// How large the tree's parts are.
+pub(crate) struct Sizes {
+    pub(crate) memtable_bytes: u64,
+    pub(crate) cache_bytes: u64,
+}
+
+impl Tree {
+    /// Opens the tree in a store's folder, or makes one.
+    pub(crate) fn open(store_folder: &Path, sizes: &Sizes) -> Result<Self, Error> {
+        match folder::inspect(store_folder)? {
+            folder::Found::Store => Self::open_files(store_folder, sizes),
+            folder::Found::Nothing => {
+                folder::begin(store_folder)?;
+                let tree = Self::open_files(store_folder, sizes)?;
+                folder::finish(store_folder)?;
+                Ok(tree)
+            }
+        }
+    }
+
+    fn open_files(store_folder: &Path, sizes: &Sizes) -> Result<Self, Error> {
+        let folder = folder::tree_of(store_folder);
+        let stamps = SequenceNumberCounter::default();
+        let visible = SequenceNumberCounter::default();
+        // Defaults stay where nothing speaks against them: blocks of 4 KiB (a point read costs one), a bloom filter of
+        // ten bits a key (most first writes of a row ask for it before it exists), lz4 below L0 (what a flush writes
+        // is soon merged, so it is not worth the time).
+        let config = Config::new(&folder, stamps.clone(), visible)
+            .use_cache(Arc::new(Cache::with_capacity_bytes(sizes.cache_bytes)));
+        // The tree asserts much of what it reads, so damage is as likely to panic as to be an error. Nothing of the
+        // half-open tree is used afterwards.
+        let inner = catch_unwind(AssertUnwindSafe(|| config.open()))
+            .map_err(|panic| {
+                let message = format!("the tree panicked when opened: path={}", folder.display());
+                Error::corrupt(format!("{message} panic={:?}", message_of(&*panic)))
+            })?
+            .map_err(|error| Error::tree(format!("open the tree: path={}", folder.display()), error))?;
+        // Tables of a memtable's size make L1 as large as the L0 tables that are merged into it: a merge rewrites about
+        // as much again as was flushed, and is short, so that a flush does not wait long for it.
+        let strategy = Leveled::default().with_table_target_size(sizes.memtable_bytes.max(1));
+        Ok(Self { inner, folder, stamps, strategy: Arc::new(strategy) })
+    }
+
+    /// The newest commit up to which all are in tables.
+    pub(crate) fn persisted(&self) -> Result<Number, Error> {
+        match self.get(&layout::MARKER_KEY, Number(u64::MAX))? {
+            Some(marker) => layout::decode_marker(&marker),
+            None if self.inner.table_count() == 0 => Ok(Number(0)),
+            None => Err(Error::corrupt(format!("the tables hold no marker: path={}", self.folder.display()))),
+        }
+    }
+
+    pub(crate) fn get(&self, key: &[u8], at: Number) -> Result<Option<Bytes>, Error> {
+        let value = self
+            .inner
+            .get(key, bound_of(at))
+            .map_err(|error| Error::tree(format!("read a row: number={at}"), error))?;
+        Ok(value.map(Bytes::from))
+    }
+
+    /// The rows between two keys. The iterator pins the files and memtables it reads.
+    pub(crate) fn range(
+        &self,
+        bounds: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+        at: Number,
+    ) -> impl Iterator<Item = Result<(Bytes, Bytes), Error>> + Send + use<> {
+        self.inner.range(bounds, bound_of(at), None).map(move |row| match row.into_inner() {
+            Ok((key, value)) => Ok((key.into(), value.into())),
+            Err(error) => Err(Error::tree(format!("scan rows: number={at}"), error)),
+        })
+    }
+
+    /// The memtable that takes new rows.
+    pub(crate) fn active_memtable(&self) -> Arc<Memtable> {
+        self.inner.active_memtable()
+    }
+
+    /// Seals the active memtable, if there is anything in it, and starts a new one.
+    pub(crate) fn rotate(&self) -> Option<Arc<Memtable>> {
+        self.inner.rotate_memtable()
+    }
+
+    /// Writes one sealed memtable into tables and installs them.
+    ///
+    /// The tree's own `flush` takes whatever is sealed when it begins. That may be more than what the caller has looked
+    /// at when it chose `retain`, and would make that choice wrong; so the steps of it are taken here.
+    pub(crate) fn flush(&self, sealed: &Memtable, retain: Retain) -> Result<(), Error> {
+        let first_table = self.inner.next_table_id();
+        let flush = || {
+            let rows = retained(sealed.iter(), retain).map(Ok);
+            let (tables, _) = self.inner.flush_to_tables(rows)?.unwrap_or_default();
+            self.stamps.set(0);
+            self.inner.register_tables(&tables, None, None, &[sealed.id()], FORGET_OLD_VERSIONS)
+        };
+        flush().map_err(|error| self.after_failure("flush a memtable", first_table, error))
+    }
+
+    /// Makes one step of compaction.
+    pub(crate) fn compact(&self, retain: Retain) -> Result<Compacted, Error> {
+        let first_table = self.inner.next_table_id();
+        let version = self.version();
+        let watermark = match retain {
+            Retain::All => 0,
+            Retain::Newest => bound_of(self.highest_in_tables()),
+        };
+        self.stamps.set(0);
+        self.inner
+            .compact(Arc::<Leveled>::clone(&self.strategy), watermark)
+            .and_then(|()| self.forget_old_versions())
+            .map_err(|error| self.after_failure("compact tables", first_table, error))?;
+        match self.version() == version {
+            true => Ok(Compacted::Nothing),
+            false => Ok(Compacted::Some),
+        }
+    }
+
+    /// Compaction does it itself only when it is given a watermark; a held reader would keep memtables in memory.
+    fn forget_old_versions(&self) -> lsm_tree::Result<()> {
+        self.inner.get_version_history_lock().maintenance(&self.folder, FORGET_OLD_VERSIONS)
+    }
+
+    /// The highest number of a row in the tables. Good for choosing what to retain, not as a replay position.
+    pub(crate) fn highest_in_tables(&self) -> Number {
+        Number(self.inner.get_highest_persisted_seqno().unwrap_or(0))
+    }
+
+    /// Does what installing a version does to others, for as long as the guard lives.
+    #[cfg(test)]
+    pub(crate) fn hold_installation(&self) -> impl Drop {
+        self.inner.get_version_history_lock()
+    }
+
+    fn version(&self) -> u64 {
+        self.inner.current_version().id()
+    }
+
+    /// Decides whether a failed flush or compaction may be tried again, and if so removes what it left, which on a full
+    /// disk is what keeps the next attempt from failing too.
+    ///
+    /// A manifest is installed by renaming `current`, followed by syncs. If one of those fails, the disk is a version
+    /// ahead of memory: its tables must stay, and a retry would overwrite the very manifest that `current` names. So
+    /// then nothing is touched, and the store has to be opened again.
+    fn after_failure(&self, doing: &str, first_table: TableId, error: lsm_tree::Error) -> Error {
+        match folder::read_current(&self.folder) {
+            Ok((on_disk, _)) if on_disk == self.version() => {
+                self.remove_leftovers(first_table);
+                Error::new(ErrorKind::Unavailable, format!("{doing} failed")).caused_by(error)
+            }
+            _ => {
+                let message = format!("{doing} failed and may have happened");
+                Error::new(ErrorKind::Unknown, message).caused_by(error)
+            }
+        }
+    }
+
+    /// Removes the tables written since `first_table` that no version names.
+    fn remove_leftovers(&self, first_table: TableId) {
+        let version = self.inner.current_version();
+        let live: HashSet<TableId> = version.iter_tables().map(|table| table.id()).collect();
+        for id in first_table..self.inner.next_table_id() {
+            if !live.contains(&id) {
+                // It may never have been made. What cannot be removed now goes when the tree is opened.
+                let _ = fs::remove_file(folder::table_of(&self.folder, id));
+            }
+        }
+    }
+}
+
+/// The tree's exclusive bound for reading as of a number.
+fn bound_of(at: Number) -> u64 {
+    at.0.saturating_add(1)
+}
+
+/// The rows of a memtable come sorted by key, newest version first.
+fn retained(rows: impl Iterator<Item = InternalValue>, retain: Retain) -> impl Iterator<Item = InternalValue> {
+    let mut newest = None;
+    rows.filter(move |row| {
+        let key = &row.key.user_key;
+        let is_superseded = newest.as_ref() == Some(key);
+        if !is_superseded {
+            newest = Some(key.clone());
+        }
+        retain == Retain::All || !is_superseded
+    })
+}
+
+/// What a panic said.
+pub(crate) fn message_of(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("not a text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lsm_tree::ValueType;
+    use tempfile::{TempDir, tempdir};
+
+    fn open() -> (TempDir, Tree) {
+        let folder = tempdir().unwrap();
+        let sizes = Sizes { memtable_bytes: 1024, cache_bytes: 1024 };
+        let tree = Tree::open(folder.path(), &sizes).unwrap();
+        (folder, tree)
+    }
+
+    /// Writes two versions of a row and flushes them.
+    fn flush_two_versions(tree: &Tree, retain: Retain, numbers: [u64; 2]) {
+        for number in numbers {
+            let row = InternalValue::from_components("key", "value", number, ValueType::Value);
+            tree.active_memtable().insert(row);
+        }
+        tree.flush(&tree.rotate().unwrap(), retain).unwrap();
+    }
+
+    #[test]
+    fn superseded_versions_are_dropped_when_no_reader_needs_them() {
+        let (_folder, tree) = open();
+        flush_two_versions(&tree, Retain::All, [1, 2]);
+        assert_eq!(tree.inner.approximate_len(), 2);
+        flush_two_versions(&tree, Retain::Newest, [3, 4]);
+        assert_eq!(tree.inner.approximate_len(), 3);
+    }
+
+    /// The tree forgets its old versions, with the memtables in them, below the watermark only. A reader who makes us
+    /// pass 0 would let memory grow with each flush.
+    #[test]
+    fn old_versions_are_forgotten_although_rows_are_retained() {
+        let (_folder, tree) = open();
+        for number in 0..10 {
+            flush_two_versions(&tree, Retain::All, [2 * number + 1, 2 * number + 2]);
+            while tree.compact(Retain::All).unwrap() == Compacted::Some {}
+            assert_eq!(tree.inner.version_free_list_len(), 0);
+        }
+        assert_eq!(tree.inner.approximate_len(), 20);
+    }
+
+    #[test]
+    fn tables_without_a_marker_are_corrupt() {
+        let (_folder, tree) = open();
+        assert_eq!(tree.persisted().unwrap(), Number(0));
+        flush_two_versions(&tree, Retain::All, [1, 2]);
+        assert_eq!(tree.persisted().unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+}

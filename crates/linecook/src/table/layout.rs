@@ -1,0 +1,266 @@
+//! How the rows of a table look.
+//!
+//! ```text
+//!  state   │ 1 │ key length u16 │ key │ 0 │
+//!  items   │ 1 │ key length u16 │ key │ 1 │ topic length u8 │ topic │ offset u64 │
+//!  expiry  │ 2 │ hour u64 │ topic length u8 │ topic │ offset u64 │
+//! ```
+//!
+//! Numbers in keys are big-endian, so that the order of the bytes is theirs. The length in front of the key keeps the
+//! key `1` from being a prefix of the key `12`. State and items of a key lie side by side: one scan reads an entry as
+//! of one moment. The partition is not in a key, as the log keeps rows by partition, which is that of their source.
+//!
+//! An items row has the items that the records of one topic, from that offset on, have brought in one commit; an expiry
+//! row the keys that one commit has first written, the topic and the offset being those of the first of these records.
+//! A commit that is made again is not made twice, so both are unique without a counter.
+//!
+//! ```text
+//!  value of a state    │ version u8 │ state │
+//!  value of items      │ version u8 │ item length u32 │ item │ …
+//!  value of an expiry  │ version u8 │ key length u16 │ key │ …
+//! ```
+//!
+//! Numbers in values are little-endian, like all that is written.
+
+use linecook_log::{Error, ErrorKind, Offset, Result};
+
+/// The version byte of every value.
+const VERSION: u8 = 1;
+
+const ENTRY: u8 = 1;
+const STATE: u8 = 0;
+const ITEMS: u8 = 1;
+
+/// What the keys of all expiry rows begin with.
+pub(super) const EXPIRY: u8 = 2;
+
+/// An hour since 1970, by which keys expire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Hour(pub(super) u64);
+
+/// Which row of its kind it is: the first record that it is due to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cause<'a> {
+    pub(super) topic: &'a str,
+    pub(super) offset: Offset,
+}
+
+/// Appends what the keys of all rows of an entry begin with. `None` for a key that is too long for a row.
+pub(super) fn put_entry_prefix(key: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let length = u16::try_from(key.len()).ok()?;
+    out.push(ENTRY);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(key);
+    Some(())
+}
+
+/// Appends the key of an entry's state.
+pub(super) fn put_state_key(key: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    put_entry_prefix(key, out)?;
+    out.push(STATE);
+    Some(())
+}
+
+/// The key of the state of the entry whose items begin with `prefix`.
+pub(super) fn state_key_beside(items_prefix: &[u8]) -> Vec<u8> {
+    with_last(items_prefix, STATE)
+}
+
+/// What the keys of all items of an entry begin with, by the key of its state.
+pub(super) fn items_prefix_beside(state_key: &[u8]) -> Vec<u8> {
+    with_last(state_key, ITEMS)
+}
+
+fn with_last(key: &[u8], last: u8) -> Vec<u8> {
+    let mut key = key.to_vec();
+    key.pop();
+    key.push(last);
+    key
+}
+
+/// The key of an items row, by the key of the entry's state.
+pub(super) fn items_key(state_key: &[u8], cause: Cause<'_>) -> Vec<u8> {
+    let mut key = items_prefix_beside(state_key);
+    put_cause(cause, &mut key);
+    key
+}
+
+/// The key of an expiry row.
+pub(super) fn expiry_key(hour: Hour, cause: Cause<'_>) -> Vec<u8> {
+    let mut key = vec![EXPIRY];
+    key.extend_from_slice(&hour.0.to_be_bytes());
+    put_cause(cause, &mut key);
+    key
+}
+
+fn put_cause(cause: Cause<'_>, out: &mut Vec<u8>) {
+    out.push(u8::try_from(cause.topic.len()).expect("names have at most 200 bytes"));
+    out.extend_from_slice(cause.topic.as_bytes());
+    out.extend_from_slice(&cause.offset.0.to_be_bytes());
+}
+
+/// The hour of an expiry row.
+pub(super) fn hour_of(expiry_key: &[u8]) -> Option<Hour> {
+    let hour = expiry_key.strip_prefix(&[EXPIRY])?.first_chunk()?;
+    Some(Hour(u64::from_be_bytes(*hour)))
+}
+
+/// Whether the row of an entry, whose prefix is that long, is its state.
+pub(super) fn is_state(row_key: &[u8], entry_prefix_bytes: usize) -> bool {
+    row_key[entry_prefix_bytes..] == [STATE]
+}
+
+/// Where the bytes of a key in an expiry row begin and end; the key of its state is made of it.
+pub(super) fn expired_keys(value: &[u8]) -> Result<Vec<&[u8]>> {
+    let mut rest = body(value)?;
+    let mut keys = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let (key, after) = after.split_at_checked(usize::from(u16::from_le_bytes(*length))).ok_or_else(broken)?;
+        keys.push(key);
+        rest = after;
+    }
+    if rest.is_empty() { Ok(keys) } else { Err(broken()) }
+}
+
+/// The value of an expiry row.
+pub(super) fn expiry_value<'a>(keys: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut value = begun_value();
+    for key in keys {
+        let length = u16::try_from(key.len()).expect("an entry's key has at most 65535 bytes");
+        value.extend_from_slice(&length.to_le_bytes());
+        value.extend_from_slice(key);
+    }
+    value
+}
+
+/// The key itself, out of the key of its state.
+pub(super) fn key_of(state_key: &[u8]) -> &[u8] {
+    &state_key[3..state_key.len() - 1]
+}
+
+/// A value with nothing but its version.
+pub(super) fn begun_value() -> Vec<u8> {
+    vec![VERSION]
+}
+
+/// A value without its version.
+///
+/// # Errors
+/// `Corrupt` for a version that is not known, naming both.
+pub(crate) fn body(value: &[u8]) -> Result<&[u8]> {
+    match value {
+        [VERSION, body @ ..] => Ok(body),
+        [found, ..] => {
+            let text = format!("a row of another format version: found={found} known={VERSION}");
+            Err(Error::new(ErrorKind::Corrupt, text))
+        }
+        [] => Err(broken()),
+    }
+}
+
+/// Appends an item to the value of an items row.
+pub(super) fn put_item<E>(value: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+    let length_at = value.len();
+    value.extend_from_slice(&[0; 4]);
+    encode(value)?;
+    let length = u32::try_from(value.len() - length_at - 4).expect("a record of 4 GiB is refused long before");
+    value[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+    Ok(())
+}
+
+/// The items of a row, each as its bytes.
+pub(super) fn items(value: &[u8]) -> Result<impl Iterator<Item = Result<&[u8]>>> {
+    let mut rest = body(value)?;
+    Ok(std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let item = split_item(rest);
+        rest = item.map_or(&[], |(_, after)| after);
+        Some(item.map(|(item, _)| item).ok_or_else(broken))
+    }))
+}
+
+fn split_item(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, after) = rest.split_first_chunk()?;
+    after.split_at_checked(u32::from_le_bytes(*length) as usize)
+}
+
+fn broken() -> Error {
+    Error::new(ErrorKind::Corrupt, "a row of a table that cannot be read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAUSE: Cause<'_> = Cause { topic: "pizza", offset: Offset(258) };
+
+    fn state_key(key: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_state_key(key, &mut out).unwrap();
+        out
+    }
+
+    /// A change of this test's bytes is a change of the format: old rows must stay readable.
+    #[test]
+    fn the_format_has_not_changed() {
+        let state = state_key(b"12");
+        assert_eq!(state, b"\x01\0\x0212\0");
+        assert_eq!(items_key(&state, CAUSE), b"\x01\0\x0212\x01\x05pizza\0\0\0\0\0\0\x01\x02");
+        assert_eq!(expiry_key(Hour(3), CAUSE), b"\x02\0\0\0\0\0\0\0\x03\x05pizza\0\0\0\0\0\0\x01\x02");
+        assert_eq!(expiry_value([&b"12"[..], b"1"]), b"\x01\x02\012\x01\01");
+        let mut value = begun_value();
+        for item in [&b"{}"[..], b"7"] {
+            put_item::<()>(&mut value, |out| {
+                out.extend_from_slice(item);
+                Ok(())
+            })
+            .unwrap();
+        }
+        assert_eq!(value, b"\x01\x02\0\0\0{}\x01\0\0\x007");
+        let read: Result<Vec<_>> = items(&value).unwrap().collect();
+        assert_eq!(read.unwrap(), [&b"{}"[..], b"7"]);
+    }
+
+    #[test]
+    fn no_keys_rows_begin_like_those_of_another() {
+        let keys: [&[u8]; 6] = [b"", b"1", b"12", b"\0", b"1\0", b"\x01\0\x011"];
+        for key in keys {
+            for other in keys.iter().filter(|other| **other != key) {
+                let mut prefix = Vec::new();
+                put_entry_prefix(key, &mut prefix).unwrap();
+                assert!(!items_key(&state_key(other), CAUSE).starts_with(&prefix), "{key:?} {other:?}");
+            }
+            assert_eq!(key_of(&state_key(key)), key);
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_for_a_row_has_none() {
+        assert!(put_state_key(&[b'x'; 65_536], &mut Vec::new()).is_none());
+        assert!(put_state_key(&[b'x'; 65_535], &mut Vec::new()).is_some());
+    }
+
+    #[test]
+    fn the_hour_orders_expiry_rows() {
+        assert!(expiry_key(Hour(255), CAUSE) < expiry_key(Hour(256), CAUSE));
+        assert_eq!(hour_of(&expiry_key(Hour(256), CAUSE)), Some(Hour(256)));
+        assert_eq!(hour_of(b"\x02\0"), None);
+    }
+
+    #[test]
+    fn a_value_of_a_newer_version_is_refused_and_both_are_named() {
+        let error = body(&[9, 1]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.to_string().contains("found=9 known=1"), "{error}");
+    }
+
+    #[test]
+    fn values_cut_short_are_corrupt() {
+        assert!(expired_keys(b"\x01\x02\01").is_err());
+        assert!(expired_keys(b"\x01\x02").is_err());
+        assert!(items(b"\x01\x02\0\0\0{").unwrap().any(|item| item.is_err()));
+        assert!(items(b"").is_err());
+    }
+}
