@@ -9,7 +9,7 @@ use std::{collections::VecDeque, fmt, iter::FusedIterator, sync::Arc};
 ///
 /// All of it is under one lock, for this race: a reader takes the newest number, 7; commit 8 replaces a row; the
 /// maintenance thread sees no reader and decides to keep only newest versions; the reader registers 7, asks for the
-/// row, and finds neither version. With one lock he is registered before the decision, or he gets 8.
+/// row, and finds neither version. With one lock it is registered before the decision, or it gets 8.
 pub(crate) struct Readers(Mutex<State>);
 
 struct State {
@@ -34,7 +34,7 @@ impl Readers {
         self.0.lock().applied = number;
     }
 
-    /// What may be kept of rows whose highest number is `highest`.
+    /// What has to be kept of rows whose highest number is `highest`.
     ///
     /// `highest` is never above the applied number, since only whole commits are sealed. So readers who come later are
     /// past it in any case, and only those who are here have to be asked.

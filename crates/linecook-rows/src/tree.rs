@@ -37,7 +37,7 @@ pub(crate) enum Retain {
     /// All. There is a reader who may need one between two of them.
     All,
     /// The newest. Right only if every reader, present and future, is at or past the highest number in the input: of
-    /// two versions in there he then sees the newer.
+    /// two versions in there it then sees the newer.
     Newest,
 }
 

@@ -141,7 +141,7 @@ fn commits_are_applied_and_read_while_a_flush_is_under_way() {
 }
 
 /// Each commit fills a memtable, so the writer may be three commits ahead of the disk: whenever a version is installed,
-/// he is given the time to get there, and the chance to run further ahead.
+/// it is given the time to get there, and the chance to run further ahead.
 #[test]
 fn a_writer_waits_when_three_memtables_wait_for_the_disk() {
     const LAST: u64 = 60;

@@ -1,8 +1,8 @@
 //! What a reader sees, whatever the maintenance thread does meanwhile.
 
 use crate::support::{
-    FLUSHES_TO_MERGE, Installs, Model, Random, all_of, collect, counted, flush_one, open, open_watched, value_of,
-    wait_for_first_move, wait_for_merge,
+    FLUSHES_TO_MERGE, Installs, Model, Random, Watched, all_of, collect, counted, flush_one, open, open_watched,
+    value_of, wait_for_first_move, wait_for_merge,
 };
 use linecook_rows::{ErrorKind, KeyRange, Lookup, Number, Options, Overlay, Snapshot, Store};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,29 +87,31 @@ fn a_snapshot_keeps_its_version_of_a_row_when_tables_are_merged() {
 /// rows and is about to be flushed; nobody is registered, so only version 8 is kept; the reader registers, and when the
 /// flush has ended asks for version 7, and finds nothing.
 ///
-/// So the reader begins when a version was just installed, as the next decision is taken, and reads two versions later.
+/// Two commits are flushed together in each round, and the reader begins while the second is on its way.
 #[test]
-fn a_reader_sees_a_whole_commit_whenever_it_begins_beside_a_flush() {
-    const LAST: u64 = 1000;
+fn a_reader_who_begins_beside_a_flush_sees_a_whole_commit() {
     let folder = tempdir().unwrap();
-    let installs = Installs::default();
-    let options = Options { memtable_bytes: 1, installed: Some(counted(&installs)), ..Options::default() };
-    let store = Store::open(folder.path(), options).unwrap();
-    write_pair(&store, 1);
+    let store = open(folder.path());
+    let rounds = || (1..=300).map(|round| 2 * round);
+    let [applied, begun, flushed] = std::array::from_fn(|_| Watched::<u64>::default());
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut seen = 0;
-            while store.applied() < Number(LAST) {
-                let begun = installs.wait_until("a version", |count| *count > seen);
+            for number in rounds() {
+                applied.wait_until("the first commit", |first| *first == number - 1);
+                begun.update(|begun| *begun = number);
                 let snapshot = store.snapshot().unwrap();
-                seen = installs.wait_until("two more", |count| *count >= begun + 2);
+                flushed.wait_until("the flush", |flushed| *flushed == number);
                 assert_pair(&snapshot);
             }
         });
-        for number in 2..=LAST {
+        for number in rounds() {
+            write_pair(&store, number - 1);
+            applied.update(|applied| *applied = number - 1);
+            begun.wait_until("the reader", |begun| *begun == number);
             write_pair(&store, number);
+            store.flush_now().unwrap();
+            flushed.update(|flushed| *flushed = number);
         }
-        installs.update(|count| *count += 10); // lets the reader end
     });
 }
 

@@ -42,8 +42,8 @@ pub(crate) fn counted(installs: &Installs) -> Installed {
     Arc::new(move |_| installs.update(|count| *count += 1))
 }
 
-/// As many flushes of overlapping rows as make a merge due.
-pub(crate) const FLUSHES_TO_MERGE: u64 = 6;
+/// As many flushes of overlapping rows as make a merge due, which then takes all of them.
+pub(crate) const FLUSHES_TO_MERGE: u64 = 4;
 
 /// The first table is moved to the last level, once; waiting for that makes what follows countable.
 pub(crate) fn wait_for_first_move(installs: &Installs) {
@@ -81,6 +81,13 @@ pub(crate) fn collect(rows: Rows) -> Model {
 
 pub(crate) fn all_of(store: &Store) -> Model {
     collect(store.scan(KeyRange::all()).unwrap())
+}
+
+/// Does what must not hang.
+pub(crate) fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, result) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(work()));
+    result.recv_timeout(DEADLINE).unwrap()
 }
 
 /// Copies a folder while other threads may remove files that nothing refers to.
