@@ -30,11 +30,15 @@ use crate::{
     segments::Segments,
     tail::Tail,
     wakeup::Wakeup,
-    writer::{Prepared, PreparedOutput, Surroundings, Writer, Written},
+    writer::{HOT_BATCH_BYTES, Prepared, PreparedOutput, Surroundings, Writer, Written},
 };
 
 /// How many appends share a frame at most.
 const APPENDS_A_FRAME: usize = 256;
+/// How many bytes of appends a frame takes before it takes no more: the commit lock is held while it is written.
+const APPENDS_A_FRAME_BYTES: usize = 4 << 20;
+/// How large a commit can be. Lengths in a frame have 32 bits.
+const COMMIT_BYTES_MAX: usize = 1 << 30;
 
 /// An open log. When it fails, it is over: a new one is opened on the same files.
 pub(crate) struct Core {
@@ -48,16 +52,20 @@ pub(crate) struct Core {
     pub(crate) coordinator: Mutex<Coordinator>,
     pub(crate) published: Arc<Published>,
     pub(crate) outside: Arc<Outside>,
-    appends: Mutex<Vec<PendingAppend>>,
+    appends: Mutex<AppendQueue>,
     /// Raised when there is something to sync or to append.
     pub(crate) sync_wakeup: Wakeup,
     /// Raised when housekeeping is not to wait for its time.
     pub(crate) house_wakeup: Wakeup,
+    /// What the members sleep on: they are told when the log is over. Taken last.
+    sleepers: Mutex<Vec<Arc<Wakeup>>>,
     pub(crate) to_apply: ToApply,
     directory: RwLock<Directory>,
     refusal: RwLock<Option<Ended>>,
     /// Appends are refused as well as commits, or alone.
     append_refusal: RwLock<Option<Ended>>,
+    /// Nothing is taken any more; what was is made durable. Seen under the commit lock: what is written after the last
+    /// sync would be there after all, although its ticket says that it is not.
     pub(crate) is_closing: AtomicBool,
     pub(crate) figures: Figures,
 }
@@ -69,6 +77,13 @@ struct Directory {
     tails: Vec<Arc<Tail>>,
     groups: HashMap<GroupName, GroupId>,
     tables: HashMap<(GroupName, TableName), TableId>,
+}
+
+/// Appends that wait for somebody to write them.
+#[derive(Default)]
+struct AppendQueue {
+    pending: VecDeque<PendingAppend>,
+    bytes: usize,
 }
 
 struct PendingAppend {
@@ -86,7 +101,7 @@ pub(crate) struct ToApply {
 #[derive(Default)]
 struct ToApplyState {
     commits: VecDeque<Written>,
-    rows_bytes: usize,
+    bytes: usize,
 }
 
 /// What is measured.
@@ -122,6 +137,7 @@ impl Core {
             appends: Mutex::default(),
             sync_wakeup: Wakeup::default(),
             house_wakeup: Wakeup::default(),
+            sleepers: Mutex::default(),
             to_apply: ToApply::default(),
             directory: RwLock::new(directory),
             refusal: RwLock::default(),
@@ -152,6 +168,9 @@ impl Core {
     /// Whether it takes commits.
     pub(crate) fn check_writes(&self) -> Result<()> {
         self.check()?;
+        if self.is_closing.load(Ordering::Acquire) {
+            return Err(Error::closed());
+        }
         self.refusal.read().as_ref().map_or(Ok(()), |refusal| Err(refusal.error()))
     }
 
@@ -161,9 +180,21 @@ impl Core {
         self.append_refusal.read().as_ref().map_or(Ok(()), |refusal| Err(refusal.error()))
     }
 
-    pub(crate) fn refuse(&self, writes: Option<Ended>, appends: Option<Ended>) {
-        *self.refusal.write() = writes;
-        *self.append_refusal.write() = appends;
+    pub(crate) fn refuse_writes(&self, refusal: Option<Ended>) {
+        *self.refusal.write() = refusal;
+    }
+
+    pub(crate) fn refuse_appends(&self, refusal: Option<Ended>) {
+        *self.append_refusal.write() = refusal;
+    }
+
+    /// From now on `sleeper` is woken when the log is over.
+    pub(crate) fn wake_at_end(&self, sleeper: &Arc<Wakeup>) {
+        self.sleepers.lock().push(Arc::clone(sleeper));
+    }
+
+    pub(crate) fn forget_sleeper(&self, sleeper: &Arc<Wakeup>) {
+        self.sleepers.lock().retain(|other| !Arc::ptr_eq(other, sleeper));
     }
 
     /// A partition by name.
@@ -202,13 +233,29 @@ impl Core {
         }
         let output = self.prepare_output(partition, records)?;
         let ack = Arc::new(AppendAck::new(&self.published));
-        self.appends.lock().push(PendingAppend { output, ack: Arc::clone(&ack) });
+        self.queue(PendingAppend { output, ack: Arc::clone(&ack) })?;
         self.sync_wakeup.raise();
         // Ended meanwhile: nobody may be left to take it from the queue.
         if let Some(ended) = self.published.ended() {
             self.refuse_queued(&ended.error());
         }
         Ok(Ticket::new(ack))
+    }
+
+    /// Memory is bounded, and an append does not block: what comes faster than the disk takes it is refused.
+    fn queue(&self, append: PendingAppend) -> Result<()> {
+        let limit = self.options.pending_appends_bytes;
+        let mut queue = self.appends.lock();
+        if queue.bytes >= limit {
+            let text = format!(
+                "the disk does not keep up with what is appended: wait and try again: waiting_bytes={} max_bytes={limit}",
+                queue.bytes
+            );
+            return Err(Error::new(ErrorKind::Full, text));
+        }
+        queue.bytes += append.size_bytes();
+        queue.pending.push_back(append);
+        Ok(())
     }
 
     pub(crate) fn prepare_output(&self, partition: PartitionId, records: BatchBuilder) -> Result<PreparedOutput> {
@@ -219,6 +266,7 @@ impl Core {
         {
             return Err(Error::invalid(format!("a record larger than the log takes: bytes={size} max_bytes={limit}")));
         }
+        check_size(batch.bytes().len())?;
         let stored = payload::store(batch.bytes());
         Ok(PreparedOutput { partition, batch, stored })
     }
@@ -231,7 +279,8 @@ impl Core {
         check: impl FnOnce(&Catalog) -> Result<()>,
     ) -> Result<CommitNumber> {
         self.check_writes()?;
-        self.wait_for_room(&prepared);
+        check_size(prepared.size_bytes())?;
+        self.wait_for_room();
         let mut writer = self.writer();
         self.check_writes()?;
         self.write_appends(&mut writer);
@@ -245,13 +294,10 @@ impl Core {
     /// Writes what is queued; called with the commit lock held by whoever holds it anyway.
     pub(crate) fn write_appends(&self, writer: &mut Writer) {
         loop {
-            let mut queue = self.appends.lock();
-            if queue.is_empty() {
+            let taken = self.appends.lock().take_a_frame();
+            if taken.is_empty() {
                 return;
             }
-            let count = queue.len().min(APPENDS_A_FRAME);
-            let taken: Vec<_> = queue.drain(..count).collect();
-            drop(queue);
             let (outputs, acks): (Vec<_>, Vec<_>) = taken.into_iter().map(|it| (it.output, it.ack)).unzip();
             match self.write(writer, Prepared { outputs, ..Prepared::default() }) {
                 Ok(number) => acks.iter().for_each(|ack| ack.written(number)),
@@ -262,12 +308,13 @@ impl Core {
 
     pub(crate) fn refuse_queued(&self, error: &Error) {
         let taken = std::mem::take(&mut *self.appends.lock());
-        taken.iter().for_each(|pending| pending.ack.refused(error));
+        taken.pending.iter().for_each(|pending| pending.ack.refused(error));
     }
 
     /// Writes a frame, the commit lock being held.
     pub(crate) fn write(&self, writer: &mut Writer, prepared: Prepared) -> Result<CommitNumber> {
-        let has_topics = !prepared.definitions.is_empty();
+        let has_definitions = !prepared.definitions.is_empty();
+        let segment = writer.segment.first;
         let around = Surroundings {
             options: &self.options,
             files: &*self.files,
@@ -285,20 +332,21 @@ impl Core {
             }
         };
         self.figures.frame_count.fetch_add(1, Ordering::Relaxed);
-        if has_topics {
+        if has_definitions {
             *self.directory.write() = Directory::of(writer);
+        }
+        if writer.segment.first != segment {
+            self.house_wakeup.raise(); // retention is looked at when there is one more
         }
         let number = written.number;
         self.to_apply.push(written);
         Ok(number)
     }
 
-    /// Memory is bounded: who commits rows faster than the disk takes them waits.
-    fn wait_for_room(&self, prepared: &Prepared) {
-        if !prepared.rows.is_empty() {
-            let limit = self.options.pending_rows_bytes;
-            while !self.to_apply.wait_below(limit, Duration::from_millis(100)) && self.check().is_ok() {}
-        }
+    /// Memory is bounded: who commits faster than the disk takes it waits.
+    fn wait_for_room(&self) {
+        let limit = self.options.pending_rows_bytes;
+        while !self.to_apply.wait_below(limit, Duration::from_millis(100)) && self.check().is_ok() {}
     }
 
     /// A ticket that is done when the outside sees the commit.
@@ -325,6 +373,37 @@ impl Core {
         self.sync_wakeup.raise();
         self.house_wakeup.raise();
         self.to_apply.drained.notify_all();
+        self.sleepers.lock().iter().for_each(|sleeper| sleeper.raise());
+    }
+}
+
+fn check_size(bytes: usize) -> Result<()> {
+    if bytes > COMMIT_BYTES_MAX {
+        let text = format!("larger than a commit can be: bytes={bytes} max_bytes={COMMIT_BYTES_MAX}");
+        return Err(Error::invalid(text));
+    }
+    Ok(())
+}
+
+impl PendingAppend {
+    fn size_bytes(&self) -> usize {
+        self.output.batch.bytes().len() + HOT_BATCH_BYTES
+    }
+}
+
+impl AppendQueue {
+    /// The oldest, as many as share a frame.
+    fn take_a_frame(&mut self) -> Vec<PendingAppend> {
+        let (mut count, mut bytes) = (0, 0);
+        for append in self.pending.iter().take(APPENDS_A_FRAME) {
+            if bytes >= APPENDS_A_FRAME_BYTES {
+                break;
+            }
+            count += 1;
+            bytes += append.size_bytes();
+        }
+        self.bytes -= bytes;
+        self.pending.drain(..count).collect()
     }
 }
 
@@ -344,7 +423,7 @@ impl Directory {
 impl ToApply {
     fn push(&self, written: Written) {
         let mut state = self.state.lock();
-        state.rows_bytes += size_of_rows(&written);
+        state.bytes += written.size_bytes();
         state.commits.push_back(written);
     }
 
@@ -357,22 +436,28 @@ impl ToApply {
 
     /// Says that these are applied.
     pub(crate) fn applied(&self, written: &Written) {
-        let size = size_of_rows(written);
-        if size > 0 {
-            self.state.lock().rows_bytes -= size;
-            self.drained.notify_all();
-        }
+        self.state.lock().bytes -= written.size_bytes();
+        self.drained.notify_all();
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.state.lock().bytes
     }
 
     fn wait_below(&self, limit: usize, max_wait: Duration) -> bool {
         let mut state = self.state.lock();
-        if state.rows_bytes >= limit {
+        if state.bytes >= limit {
             self.drained.wait_for(&mut state, max_wait);
         }
-        state.rows_bytes < limit
+        state.bytes < limit
     }
 }
 
-fn size_of_rows(written: &Written) -> usize {
-    written.rows.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len)).sum()
+impl Written {
+    /// What it takes in memory, so that many commits without rows count, too.
+    fn size_bytes(&self) -> usize {
+        let rows = self.rows.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len));
+        let places = size_of_val(&self.rows[..]) + size_of_val(&self.consumed[..]);
+        size_of::<Self>() + places + rows.sum::<usize>()
+    }
 }

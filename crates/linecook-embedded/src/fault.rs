@@ -3,24 +3,25 @@
 //! Its fault model, a page being 4 KiB and a sector 512 bytes:
 //! * A **kill** loses nothing that was written; the log that was killed can do nothing any more.
 //! * A **power cut** keeps what was synced. Each page written since is, by a seeded draw, kept, lost (as it was before),
-//!   zeroed, or torn (each of its sectors kept or lost). A change of a file's length since its last sync may be lost
+//!   torn (each of its sectors kept or lost), or, unless a sync had made something of it durable, zeroed: a file system
+//!   may have noted that it is there and not have written it, but it does not unwrite what was there. A change of a file's length since its last sync may be lost
 //!   with all that lies behind the old length. A file created since the last sync of the folder may be gone, and one
 //!   removed since may be back.
-//! * Syncs can be slow, fail, lie (never make anything durable), or come late (make durable what the sync before
-//!   should have); writes can find the disk full.
+//! * Syncs can be slow, hang, fail, lie (never make anything durable), or come late (make durable what the sync before
+//!   should have); writes can find the disk full, and then leave a part of their bytes.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     io::{self, IoSlice},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     thread,
     time::Duration,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 
 use crate::files::{Files, SegmentFile};
 
@@ -36,8 +37,10 @@ pub enum Syncs {
     /// They make durable what was written before them.
     #[default]
     Honest,
-    /// They fail.
+    /// They fail, and what they should have made durable counts as clean: a later sync does not make up for it.
     Failing,
+    /// They wait until they are to behave in another way, and then do.
+    Hanging,
     /// They say that they did, and never do.
     Lying,
     /// They make durable what had been written before the sync before: who publishes by them publishes too early.
@@ -53,11 +56,14 @@ pub struct FaultyFiles {
 #[derive(Default)]
 struct Disk {
     folder: Mutex<Folder>,
-    /// No handle of this disk does anything any more.
-    is_dead: AtomicBool,
+    /// No handle of this disk does anything any more. Whoever does something holds it for reading: what is told to have
+    /// been done before the end is part of what survives.
+    is_dead: RwLock<bool>,
     syncs: Mutex<Syncs>,
+    syncs_changed: Condvar,
     sync_micros: AtomicU64,
     sync_count: AtomicU64,
+    read_bytes: AtomicU64,
     /// `u64::MAX - free`, so that the default is a huge disk.
     used_bytes: AtomicU64,
 }
@@ -82,6 +88,8 @@ struct Content {
     durable_length: u64,
     /// Pages written since the last sync.
     dirty: BTreeSet<u64>,
+    /// Pages that a sync is about to make durable.
+    in_flight: BTreeSet<u64>,
     /// With [`Syncs::Late`]: what the next sync makes durable.
     promised: Option<(Pages, u64)>,
 }
@@ -90,6 +98,7 @@ impl FaultyFiles {
     /// From now on syncs behave like that.
     pub fn set_syncs(&self, syncs: Syncs) {
         *self.disk.syncs.lock() = syncs;
+        self.disk.syncs_changed.notify_all();
     }
 
     /// From now on each sync of a file takes that long.
@@ -97,7 +106,8 @@ impl FaultyFiles {
         self.disk.sync_micros.store(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
-    /// From now on so many bytes are free; writes beyond a file's length and allocations fail when they need more.
+    /// From now on so many bytes are free; writes beyond a file's length and allocations fail when they need more. A
+    /// write that fails leaves as much as there was room for.
     pub fn set_free_bytes(&self, bytes: u64) {
         self.disk.used_bytes.store(u64::MAX - bytes, Ordering::SeqCst);
     }
@@ -107,15 +117,23 @@ impl FaultyFiles {
         self.disk.sync_count.load(Ordering::SeqCst)
     }
 
+    /// How many bytes were read.
+    pub fn read_bytes(&self) -> u64 {
+        self.disk.read_bytes.load(Ordering::SeqCst)
+    }
+
     /// The disk as it is after `kill -9` of the process; this handle and all it gave are dead.
     #[must_use]
     pub fn killed(&self) -> Self {
-        self.disk.is_dead.store(true, Ordering::SeqCst);
+        self.disk.die();
         let survivor = Self::default();
         let folder = self.disk.folder.lock();
         let mut copies: HashMap<*const FaultyFile, Arc<FaultyFile>> = HashMap::new();
         let mut copy = |file: &Arc<FaultyFile>| {
-            let content = file.content.lock().clone();
+            let mut content = file.content.lock().clone();
+            // The sync that the process waited for was not told to have failed.
+            let in_flight = std::mem::take(&mut content.in_flight);
+            content.dirty.extend(in_flight);
             Arc::clone(copies.entry(Arc::as_ptr(file)).or_insert_with(|| survivor.file(content)))
         };
         let files = folder.files.iter().map(|(name, file)| (name.clone(), copy(file))).collect();
@@ -127,7 +145,7 @@ impl FaultyFiles {
     /// The disk as it is after a power cut, one of the many it may be; this handle and all it gave are dead.
     #[must_use]
     pub fn power_cut(&self, seed: u64) -> Self {
-        self.disk.is_dead.store(true, Ordering::SeqCst);
+        self.disk.die();
         let mut draw = Draw(seed);
         let survivor = Self::default();
         let folder = self.disk.folder.lock();
@@ -149,90 +167,116 @@ impl FaultyFiles {
         Arc::new(FaultyFile { disk: Arc::downgrade(&self.disk), content: Mutex::new(content) })
     }
 
-    fn check(&self) -> io::Result<()> {
-        self.disk.check()
+    fn alive(&self) -> io::Result<RwLockReadGuard<'_, bool>> {
+        self.disk.alive()
     }
 }
 
 impl Disk {
-    fn check(&self) -> io::Result<()> {
-        if self.is_dead.load(Ordering::SeqCst) { Err(io::Error::other("the process is dead")) } else { Ok(()) }
+    fn alive(&self) -> io::Result<RwLockReadGuard<'_, bool>> {
+        let is_dead = self.is_dead.read();
+        if *is_dead { Err(io::Error::other("the process is dead")) } else { Ok(is_dead) }
     }
 
-    fn take_room(&self, bytes: u64) -> io::Result<()> {
-        let fits = |used: u64| used.checked_add(bytes);
-        match self.used_bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(io::ErrorKind::StorageFull.into()),
+    fn die(&self) {
+        *self.is_dead.write() = true;
+        self.syncs_changed.notify_all();
+    }
+
+    /// What to do now; waits while syncs hang.
+    fn behaviour(&self) -> Syncs {
+        let mut syncs = self.syncs.lock();
+        while *syncs == Syncs::Hanging && !*self.is_dead.read() {
+            self.syncs_changed.wait_for(&mut syncs, Duration::from_millis(20));
         }
+        *syncs
+    }
+
+    /// Takes as many of these bytes as are free; returns how many.
+    fn take_room(&self, bytes: u64) -> u64 {
+        let used =
+            self.used_bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| Some(used.saturating_add(bytes)));
+        bytes.min(u64::MAX - used.unwrap_or_default())
+    }
+
+    fn give_room(&self, bytes: u64) {
+        let less = |used: u64| Some(used.saturating_sub(bytes));
+        self.used_bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).ok();
     }
 }
 
 impl Files for FaultyFiles {
     fn list(&self) -> io::Result<Vec<String>> {
-        self.check()?;
+        let _alive = self.alive()?;
         Ok(self.disk.folder.lock().files.keys().cloned().collect())
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn SegmentFile>> {
-        self.check()?;
+        let _alive = self.alive()?;
         let file = self.disk.folder.lock().files.get(name).cloned().ok_or(io::ErrorKind::NotFound)?;
         Ok(file)
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn SegmentFile>> {
-        self.check()?;
+        let _alive = self.alive()?;
         let file = self.file(Content::default());
         self.disk.folder.lock().files.insert(name.to_owned(), Arc::clone(&file));
         Ok(file)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.check()?;
-        self.disk.folder.lock().files.remove(name).map(drop).ok_or(io::ErrorKind::NotFound.into())
+        let _alive = self.alive()?;
+        let removed = self.disk.folder.lock().files.remove(name).ok_or(io::ErrorKind::NotFound)?;
+        self.disk.give_room(removed.content.lock().length);
+        Ok(())
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        self.check()?;
+        let syncs = self.disk.behaviour();
+        let _alive = self.alive()?;
         let mut folder = self.disk.folder.lock();
-        match *self.disk.syncs.lock() {
+        match syncs {
             Syncs::Failing => return Err(io::Error::other("the device failed")),
             Syncs::Lying => {}
-            Syncs::Honest | Syncs::Late => folder.durable = folder.files.clone(),
+            Syncs::Honest | Syncs::Late | Syncs::Hanging => folder.durable = folder.files.clone(),
         }
         Ok(())
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
-        self.check()?;
+        let _alive = self.alive()?;
         Ok(u64::MAX - self.disk.used_bytes.load(Ordering::SeqCst))
     }
 }
 
 impl FaultyFile {
     fn disk(&self) -> io::Result<Arc<Disk>> {
-        let disk = self.disk.upgrade().ok_or_else(|| io::Error::other("the process is dead"))?;
-        disk.check()?;
-        Ok(disk)
+        self.disk.upgrade().ok_or_else(|| io::Error::other("the process is dead"))
     }
 }
 
 impl SegmentFile for FaultyFile {
     fn write(&self, mut position: u64, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
         let disk = self.disk()?;
+        let _alive = disk.alive()?;
         let mut content = self.content.lock();
         let end = position + parts.iter().map(|part| part.len() as u64).sum::<u64>();
-        disk.take_room(end.saturating_sub(content.length))?;
+        let needed = end.saturating_sub(content.length);
+        let missing = needed - disk.take_room(needed);
+        let end = end - missing;
         for part in parts {
-            content.write(position, part);
-            position += part.len() as u64;
+            let fitting = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX).min(part.len());
+            content.write(position, &part[..fitting]);
+            position += fitting as u64;
         }
         content.length = content.length.max(end);
-        Ok(())
+        if missing > 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
     fn read(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.disk()?;
+        let disk = self.disk()?;
+        let _alive = disk.alive()?;
+        disk.read_bytes.fetch_add(buffer.len() as u64, Ordering::SeqCst);
         let content = self.content.lock();
         let count = content.length.saturating_sub(position).min(buffer.len() as u64);
         let count = usize::try_from(count).unwrap_or(buffer.len());
@@ -244,17 +288,20 @@ impl SegmentFile for FaultyFile {
 
     fn sync(&self) -> io::Result<()> {
         let disk = self.disk()?;
+        drop(disk.alive()?);
         // What is written while the sync is under way need not be durable after it.
         let taken = { self.content.lock().snapshot() };
         let micros = disk.sync_micros.load(Ordering::SeqCst);
         if micros > 0 {
             thread::sleep(Duration::from_micros(micros));
         }
-        disk.check()?;
+        let syncs = disk.behaviour();
+        let _alive = disk.alive()?;
         disk.sync_count.fetch_add(1, Ordering::SeqCst);
         let mut content = self.content.lock();
-        match *disk.syncs.lock() {
-            Syncs::Honest => content.persist(taken),
+        content.in_flight.clear();
+        match syncs {
+            Syncs::Honest | Syncs::Hanging => content.persist(taken),
             Syncs::Failing => return Err(io::Error::other("the device failed")),
             Syncs::Lying => {}
             Syncs::Late => {
@@ -268,15 +315,23 @@ impl SegmentFile for FaultyFile {
 
     fn cut(&self, length_bytes: u64, allocated_bytes: u64) -> io::Result<()> {
         let disk = self.disk()?;
+        let _alive = disk.alive()?;
         let mut content = self.content.lock();
+        disk.give_room(content.length.saturating_sub(length_bytes));
         content.cut(length_bytes);
-        disk.take_room(allocated_bytes.saturating_sub(content.length))?;
+        let needed = allocated_bytes.saturating_sub(length_bytes);
+        let taken = disk.take_room(needed);
+        if taken < needed {
+            disk.give_room(taken);
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         content.length = allocated_bytes.max(length_bytes);
         Ok(())
     }
 
     fn length_bytes(&self) -> io::Result<u64> {
-        self.disk()?;
+        let disk = self.disk()?;
+        let _alive = disk.alive()?;
         Ok(self.content.lock().length)
     }
 }
@@ -319,8 +374,9 @@ impl Content {
     }
 
     fn snapshot(&mut self) -> (Pages, u64) {
-        let dirty = std::mem::take(&mut self.dirty);
-        let pages = dirty.iter().map(|page| (*page, self.pages.get(page).cloned().unwrap_or_else(zeros))).collect();
+        self.in_flight = std::mem::take(&mut self.dirty);
+        let pages =
+            self.in_flight.iter().map(|page| (*page, self.pages.get(page).cloned().unwrap_or_else(zeros))).collect();
         (pages, self.length)
     }
 
@@ -333,9 +389,9 @@ impl Content {
         let mut pages = self.durable_pages.clone();
         let changed = self.pages.keys().chain(self.durable_pages.keys()).collect::<BTreeSet<_>>();
         for page in changed {
-            let before = self.durable_pages.get(page).cloned().unwrap_or_else(zeros);
+            let before = self.durable_pages.get(page);
             let now = self.pages.get(page).cloned().unwrap_or_else(zeros);
-            if now != before {
+            if before != Some(&now) {
                 pages.insert(*page, draw.page(before, &now));
             }
         }
@@ -371,11 +427,11 @@ impl Draw {
         (z ^ (z >> 31)) % bound
     }
 
-    fn page(&mut self, before: Page, now: &Page) -> Page {
-        match self.below(4) {
+    fn page(&mut self, before: Option<&Page>, now: &Page) -> Page {
+        let before = before.cloned().unwrap_or_else(zeros);
+        match self.below(3) {
             0 => now.clone(),
             1 => before,
-            2 => zeros(),
             _ => {
                 let mut torn = before;
                 for sector in (0..PAGE).step_by(SECTOR) {
@@ -420,9 +476,11 @@ mod tests {
         for seed in 0..64 {
             let after = files.killed().power_cut(seed);
             assert_eq!(read(&after, 0, 4096), vec![1; 4096], "synced: it is there, seed {seed}");
-            seen.insert(read(&after, 4096, 1));
+            let (rewritten, new) = (read(&after, 4096, 1), read(&after, 8192, 1));
+            assert!(rewritten == [1] || rewritten == [2], "kept or as it was before, seed {seed}: {rewritten:?}");
+            seen.insert((rewritten, new));
         }
-        assert_eq!(seen.len(), 3, "kept, lost and zeroed: {seen:?}");
+        assert_eq!(seen.len(), 6, "and what is new is kept, zeroed or behind the end: {seen:?}");
     }
 
     #[test]
@@ -464,5 +522,8 @@ mod tests {
         file.cut(0, 1000).unwrap();
         write(&*file, 0, &[1; 1000]);
         assert_eq!(file.write(1000, &mut [IoSlice::new(&[1])]).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        file.cut(990, 990).unwrap();
+        assert_eq!(file.write(990, &mut [IoSlice::new(&[2; 20])]).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(read(&files, 985, 100), [[1; 5].as_slice(), &[2; 10]].concat(), "a part of it is there");
     }
 }

@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use parking_lot::RwLock;
 use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
 
 /// A folder of segment files.
@@ -81,6 +82,9 @@ pub trait SegmentFile: Send + Sync {
     /// # Errors
     /// What the system says.
     fn length_bytes(&self) -> io::Result<u64>;
+
+    /// It will not be used for a while: it may give back what an open file takes, until it is used again.
+    fn rest(&self) {}
 }
 
 /// The file layer on a folder of a real file system.
@@ -106,7 +110,7 @@ impl Files for Disk {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn SegmentFile>> {
-        Ok(Arc::new(DiskFile::open(&self.path(name))?))
+        Ok(Arc::new(DiskFile::open(self.path(name))?))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn SegmentFile>> {
@@ -129,23 +133,49 @@ impl Files for Disk {
 }
 
 struct DiskFile {
+    path: PathBuf,
+    /// `None` while it rests: a log has thousands of segments, a process may have a thousand files.
+    handle: RwLock<Option<Arc<Handle>>>,
+}
+
+struct Handle {
     file: File,
     /// A description of its own: a sync holds no lock that a write needs, and reports what failed since it was opened.
     for_sync: File,
 }
 
-impl DiskFile {
-    fn open(path: &Path) -> io::Result<Self> {
+impl Handle {
+    fn open(path: &Path) -> io::Result<Arc<Self>> {
         let open = || File::options().read(true).write(true).open(path);
-        Ok(Self { file: open()?, for_sync: open()? })
+        Ok(Arc::new(Self { file: open()?, for_sync: open()? }))
+    }
+}
+
+impl DiskFile {
+    fn open(path: PathBuf) -> io::Result<Self> {
+        Ok(Self { handle: RwLock::new(Some(Handle::open(&path)?)), path })
+    }
+
+    fn handle(&self) -> io::Result<Arc<Handle>> {
+        if let Some(handle) = &*self.handle.read() {
+            return Ok(Arc::clone(handle));
+        }
+        let mut resting = self.handle.write();
+        let handle = match &*resting {
+            Some(handle) => Arc::clone(handle),
+            None => Handle::open(&self.path)?,
+        };
+        *resting = Some(Arc::clone(&handle));
+        Ok(handle)
     }
 }
 
 impl SegmentFile for DiskFile {
     fn write(&self, mut position: u64, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        let handle = self.handle()?;
         IoSlice::advance_slices(&mut parts, 0); // drops empty slices at the front
         while !parts.is_empty() {
-            let written = match rustix::io::pwritev(&self.file, parts, position) {
+            let written = match rustix::io::pwritev(&handle.file, parts, position) {
                 Err(rustix::io::Errno::INTR) => continue,
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 outcome => outcome?,
@@ -157,9 +187,10 @@ impl SegmentFile for DiskFile {
     }
 
     fn read(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let handle = self.handle()?;
         let mut filled = 0;
         while filled < buffer.len() {
-            match self.file.read_at(&mut buffer[filled..], position + filled as u64) {
+            match handle.file.read_at(&mut buffer[filled..], position + filled as u64) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -170,16 +201,17 @@ impl SegmentFile for DiskFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.for_sync.sync_data()
+        self.handle()?.for_sync.sync_data()
     }
 
     fn cut(&self, length_bytes: u64, allocated_bytes: u64) -> io::Result<()> {
-        self.file.set_len(length_bytes)?;
+        let file = &self.handle()?.file;
+        file.set_len(length_bytes)?;
         if allocated_bytes > length_bytes {
             let missing = allocated_bytes - length_bytes;
-            match fallocate(&self.file, FallocateFlags::empty(), length_bytes, missing) {
+            match fallocate(file, FallocateFlags::empty(), length_bytes, missing) {
                 // Some file systems cannot reserve; a longer file of holes does the same but for the reservation.
-                Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => self.file.set_len(allocated_bytes)?,
+                Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(allocated_bytes)?,
                 outcome => outcome?,
             }
         }
@@ -187,6 +219,10 @@ impl SegmentFile for DiskFile {
     }
 
     fn length_bytes(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        Ok(self.handle()?.file.metadata()?.len())
+    }
+
+    fn rest(&self) {
+        *self.handle.write() = None;
     }
 }

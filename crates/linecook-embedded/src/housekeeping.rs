@@ -21,10 +21,15 @@ pub(crate) fn run(core: &Core) {
 
 /// One round.
 pub(crate) fn round(core: &Core) -> Result<()> {
-    let writes = reserve_is_used_up(core);
-    let appends = drop_old_segments(core)?;
-    core.refuse(writes, appends);
+    // The disk is watched whatever else goes wrong.
+    core.refuse_writes(reserve_is_used_up(core));
+    if let Err(error) = core.store.snapshot() {
+        // It is opened again with the log; without this only the next commit would find out.
+        core.fail(&crate::rows::error(error));
+        return Ok(());
+    }
     persist_what_holds_back(core);
+    core.refuse_appends(drop_old_segments(core)?);
     Ok(())
 }
 
@@ -37,11 +42,11 @@ fn reserve_is_used_up(core: &Core) -> Option<Ended> {
     Some(Ended { kind: ErrorKind::Full, message })
 }
 
-/// The commit of the oldest rows that are in memory only should lie in the last segment, so that a restart reads little
-/// and retention is not held back.
+/// The first commit that a restart has to replay should lie in the last segment, so that it reads little and retention
+/// is not held back. Commits without rows count: what is not said to be persisted is read.
 fn persist_what_holds_back(core: &Core) {
     let last = core.writer().segment.first;
-    if core.store.oldest_unpersisted().is_some_and(|oldest| CommitNumber(oldest.0) < last) {
+    if CommitNumber(core.store.persisted().0).next() < last {
         core.store.persist_soon();
     }
 }

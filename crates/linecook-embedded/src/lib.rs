@@ -25,6 +25,7 @@ pub mod fault;
 pub mod files;
 mod frame;
 mod housekeeping;
+pub mod inspect;
 mod lock;
 mod log;
 mod member;

@@ -31,22 +31,50 @@ impl DirectoryLock {
         let mut file = open.map_err(unwritable)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held(folder, &mut file)),
+            Err(TryLockError::WouldBlock) => {
+                let way_out = "stop it, or give this one a directory of its own with --data-dir";
+                return Err(in_use(folder, &mut file, way_out));
+            }
             Err(TryLockError::Error(error)) => return Err(unwritable(error)),
         }
+        // A courtesy to the next one: a full disk must not keep the log from being opened and read.
         let noted = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-        noted.map_err(unwritable)?;
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the lock does not say who has it");
+        }
         Ok(Self { _file: file })
+    }
+
+    /// Takes it together with others who only read, and changes nothing. `None`: no log was ever opened here, so there
+    /// is no lock.
+    ///
+    /// # Errors
+    /// `Unavailable`: another process has it (it is named), or it cannot be read.
+    pub(crate) fn take_to_read(folder: &Path) -> Result<Option<Self>> {
+        let unreadable = |error| {
+            let text = format!("cannot read the data directory: data_dir={}", folder.display());
+            Error::new(ErrorKind::Unavailable, text).with_source(error)
+        };
+        let mut file = match File::open(folder.join(NAME)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            outcome => outcome.map_err(unreadable)?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => {
+                Err(in_use(folder, &mut file, "stop it, or look at a copy of the directory"))
+            }
+            Err(TryLockError::Error(error)) => Err(unreadable(error)),
+        }
     }
 }
 
-fn held(folder: &Path, file: &mut File) -> Error {
+fn in_use(folder: &Path, file: &mut File, way_out: &str) -> Error {
     let mut owner = String::new();
     file.read_to_string(&mut owner).ok();
     let owner = if owner.is_empty() { "unknown".to_owned() } else { owner };
     let text = format!(
-        "another process uses this data directory: stop it, or give this one a directory of its own with --data-dir: \
-         data_dir={} process={owner}",
+        "the data directory is in use by another process: {way_out}: data_dir={} process={owner}",
         folder.display()
     );
     Error::new(ErrorKind::Unavailable, text)

@@ -56,9 +56,13 @@ pub(crate) struct Shared {
 struct Place {
     options: Options,
     files: Arc<dyn Files>,
-    store: Arc<Store>,
+    rows_folder: PathBuf,
+    rows_installed: Option<RowsInstalled>,
+    /// It outlives a failure of the log, unless it has failed itself.
+    store: Mutex<Arc<Store>>,
     clock: Arc<dyn Clock>,
-    _lock: Option<DirectoryLock>,
+    /// Given back when the log is closed, though readers of rows may keep this.
+    lock: Mutex<Option<DirectoryLock>>,
 }
 
 enum State {
@@ -81,7 +85,7 @@ impl EmbeddedLog {
     pub fn open(folder: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self> {
         let lock = DirectoryLock::take(folder)?;
         let segments = folder.join(SEGMENTS);
-        fs::create_dir_all(&segments)
+        create_folder(folder, &segments)
             .map_err(|error| crate::segment::unreadable(error, "the folder of the segments"))?;
         Self::open_on(Arc::new(Disk::new(segments)), &folder.join(ROWS), options, clock, Some(lock), None)
     }
@@ -109,8 +113,9 @@ impl EmbeddedLog {
         lock: Option<DirectoryLock>,
         rows_installed: Option<RowsInstalled>,
     ) -> Result<Self> {
-        let store = open_rows(rows_folder, &options, &*files, rows_installed)?;
-        let place = Place { options, files, store: Arc::new(store), clock, _lock: lock };
+        let store = open_rows(rows_folder, &options, &*files, rows_installed.clone())?;
+        let (rows_folder, store) = (rows_folder.to_owned(), Mutex::new(Arc::new(store)));
+        let place = Place { options, files, rows_folder, rows_installed, store, clock, lock: Mutex::new(lock) };
         let opened = place.open(Until::LastWhole)?;
         let state = RwLock::new(State::Open(opened));
         let shared = Arc::new(Shared { place, state, is_closing: AtomicBool::new(false) });
@@ -121,13 +126,26 @@ impl EmbeddedLog {
     }
 
     fn stop(&self) -> Result<()> {
-        self.shared.is_closing.store(true, Ordering::Release);
-        let outcome = self.shared.close();
-        if let Some(guard) = self.guard.lock().take() {
+        let mut guard = self.guard.lock(); // who closes it a second time waits for the first
+        self.shared.is_closing.store(true, Ordering::SeqCst);
+        let closed = self.shared.close_open();
+        let mut guarded = Ok(());
+        if let Some(guard) = guard.take() {
             guard.thread().unpark();
-            guard.join().map_err(|_| Error::new(ErrorKind::Unknown, "the guard of the log panicked"))?;
+            guarded = guard.join().map_err(|_| Error::new(ErrorKind::Unknown, "the guard of the log panicked"));
         }
-        outcome
+        self.shared.leave(Ended { kind: ErrorKind::Closed, message: Error::closed().to_string() });
+        closed.and(guarded).and(self.shared.place.close())
+    }
+}
+
+/// The names of the folders must survive a power cut as what is in them does.
+fn create_folder(folder: &Path, segments: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(segments)?;
+    fs::File::open(folder)?.sync_all()?;
+    match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => fs::File::open(parent)?.sync_all(),
+        None => Ok(()),
     }
 }
 
@@ -147,11 +165,11 @@ fn open_rows(folder: &Path, options: &Options, files: &dyn Files, installed: Opt
             cache_bytes: options.row_cache_bytes,
             installed: installed.clone(),
         };
-        Store::open(folder, options).map_err(rows::error)
+        Store::open(folder, options)
     };
     let damaged = match open() {
-        Err(error) if error.kind() == ErrorKind::Corrupt => error,
-        outcome => return outcome,
+        Err(error) if error.kind() == linecook_rows::ErrorKind::Corrupt => rows::error(error),
+        outcome => return outcome.map_err(rows::error),
     };
     let names = files.list().map_err(|error| crate::segment::unreadable(error, "the folder of the segments"))?;
     let reaches_back = names.iter().filter_map(|name| crate::segment::first_of(name)).min() == Some(CommitNumber(1));
@@ -162,21 +180,38 @@ fn open_rows(folder: &Path, options: &Options, files: &dyn Files, installed: Opt
     tracing::warn!(error = damaged.chain(), moved_to = %aside.display(), "the rows are damaged and made again from the log");
     fs::remove_dir_all(&aside).ok();
     fs::rename(folder, &aside).map_err(|error| crate::segment::unreadable(error, "the folder of the rows"))?;
-    open()
+    open().map_err(rows::error)
 }
 
 impl Place {
     fn open(&self, until: Until) -> Result<Opened> {
-        let persisted = CommitNumber(self.store.applied().max(self.store.persisted()).0);
+        let store = self.store()?;
+        let persisted = CommitNumber(store.applied().max(store.persisted()).0);
         let mut replay = |number: CommitNumber, rows: Vec<crate::payload::FullRow>| {
             let rows = rows.iter().map(|(key, value)| (key.as_ref(), value.as_deref()));
-            self.store.apply(Number(number.0), rows).map_err(rows::error)
+            store.apply(Number(number.0), rows).map_err(rows::error)
         };
         let recovered = recovery::recover(&*self.files, &self.options, (persisted, until), &mut replay)?;
         let parts = (self.options.clone(), Arc::clone(&self.files), Arc::clone(&self.clock));
-        let core = Arc::new(Core::new(parts, Arc::clone(&self.store), recovered));
+        let core = Arc::new(Core::new(parts, Arc::clone(&store), recovered));
         let threads = threads::start(&core).map_err(no_thread)?;
         Ok(Opened { core, threads })
+    }
+
+    /// The store, opened again when it is over: what it lost is replayed.
+    fn store(&self) -> Result<Arc<Store>> {
+        let mut store = self.store.lock();
+        if store.snapshot().is_err() {
+            store.close().ok();
+            *store = Arc::new(open_rows(&self.rows_folder, &self.options, &*self.files, self.rows_installed.clone())?);
+        }
+        Ok(Arc::clone(&store))
+    }
+
+    fn close(&self) -> Result<()> {
+        let closed = self.store.lock().close().map_err(rows::error);
+        self.lock.lock().take();
+        closed
     }
 }
 
@@ -187,10 +222,14 @@ fn no_thread(error: std::io::Error) -> Error {
 impl Shared {
     pub(crate) fn core(&self) -> Result<Arc<Core>> {
         match &*self.state.read() {
-            State::Open(opened) => {
-                opened.core.check()?;
-                Ok(Arc::clone(&opened.core))
-            }
+            State::Open(opened) => match opened.core.published.ended() {
+                None => Ok(Arc::clone(&opened.core)),
+                // To its members the outcome of what they did is unknown; who calls now has done nothing yet.
+                Some(ended) if ended.kind == ErrorKind::Unknown => {
+                    Err(Error::new(ErrorKind::Unavailable, ended.message))
+                }
+                Some(ended) => Err(ended.error()),
+            },
             State::Ended(ended) => Err(ended.error()),
         }
     }
@@ -203,7 +242,7 @@ impl Shared {
                 State::Ended(_) => return,
             };
             let ended = core.published.wait_for_end();
-            if ended.kind == ErrorKind::Closed || self.is_closing.load(Ordering::Acquire) {
+            if ended.kind == ErrorKind::Closed || self.is_closing.load(Ordering::SeqCst) {
                 return;
             }
             self.leave(Ended { kind: ErrorKind::Unavailable, message: ended.message });
@@ -226,11 +265,16 @@ impl Shared {
     }
 
     fn open_again(&self, until: Until) -> bool {
-        while !self.is_closing.load(Ordering::Acquire) {
+        while !self.is_closing.load(Ordering::SeqCst) {
             match self.place.open(until) {
                 Ok(opened) => {
                     tracing::info!("the log is open again");
                     *self.state.write() = State::Open(opened);
+                    if self.is_closing.load(Ordering::SeqCst) {
+                        // Who closes it came before there was something to close, and waits for this thread now.
+                        self.close_open().ok();
+                        return false;
+                    }
                     return true;
                 }
                 Err(error) => {
@@ -243,46 +287,39 @@ impl Shared {
         false
     }
 
-    fn close(&self) -> Result<()> {
+    /// Makes durable what was written to the log that is open, and ends it; nothing to do when none is.
+    fn close_open(&self) -> Result<()> {
         let core = match &*self.state.read() {
-            State::Open(opened) => Some(Arc::clone(&opened.core)),
-            State::Ended(_) => None,
+            State::Open(opened) => Arc::clone(&opened.core),
+            State::Ended(ended) if ended.kind == ErrorKind::Closed => return Ok(()),
+            State::Ended(ended) => return Err(ended.error()),
         };
-        let mut outcome = Ok(());
-        if let Some(core) = core {
-            let closed = Ended { kind: ErrorKind::Closed, message: Error::closed().to_string() };
-            core.refuse(Some(closed.clone()), None);
-            core.is_closing.store(true, Ordering::Release);
-            core.sync_wakeup.raise();
-            let ended = core.published.wait_for_end();
-            if ended.kind != ErrorKind::Closed {
-                outcome = Err(ended.error());
-            }
-        }
-        self.leave(Ended { kind: ErrorKind::Closed, message: Error::closed().to_string() });
-        outcome.and(self.place.store.close().map_err(rows::error))
+        core.is_closing.store(true, Ordering::Release);
+        core.sync_wakeup.raise();
+        let ended = core.published.wait_for_end();
+        if ended.kind == ErrorKind::Closed { Ok(()) } else { Err(ended.error()) }
     }
 
-    /// Writes what `make` asks for, if anything, and waits until the outside sees it.
-    fn define(core: &Core, make: impl FnOnce(&mut Writer) -> Result<Prepared>) -> Result<()> {
-        core.check_writes()?;
+    /// Writes what `make` asks for, if anything; returns the commit that has it all.
+    fn define(core: &Core, make: impl FnOnce(&mut Writer) -> Result<Prepared>) -> Result<CommitNumber> {
+        core.check()?;
         let mut writer = core.writer();
         let prepared = make(&mut writer)?;
-        let number = if prepared.definitions.is_empty() && prepared.offsets.is_empty() {
-            writer.number // what is there may still be on its way to the disk
-        } else {
-            core.write(&mut writer, prepared)?
-        };
+        if prepared.definitions.is_empty() && prepared.offsets.is_empty() {
+            return Ok(writer.number); // what is there may still be on its way to the disk
+        }
+        core.check_writes()?;
+        let number = core.write(&mut writer, prepared)?;
         drop(writer);
         core.sync_wakeup.raise();
-        core.wait_seen(number)
+        Ok(number)
     }
 }
 
 impl Log for EmbeddedLog {
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()> {
         let core = self.shared.core()?;
-        Shared::define(&core, |writer| {
+        let number = Shared::define(&core, |writer| {
             let mut definitions = Vec::new();
             let mut named = HashSet::new();
             for topic in topics {
@@ -292,15 +329,17 @@ impl Log for EmbeddedLog {
                 }
             }
             Ok(Prepared { definitions, ..Prepared::default() })
-        })
+        })?;
+        core.wait_seen(number)
     }
 
     fn declare_groups(&self, groups: &[GroupSpec]) -> Result<()> {
         let core = self.shared.core()?;
+        let mut number = CommitNumber(0);
         for group in groups {
-            Shared::define(&core, |writer| declare_group(&core, writer, &group.name, &group.topics))?;
+            number = Shared::define(&core, |writer| declare_group(&core, writer, &group.name, &group.topics))?;
         }
-        Ok(())
+        core.wait_seen(number)
     }
 
     fn describe(&self) -> Result<Vec<TopicDescription>> {
@@ -346,6 +385,7 @@ impl Log for EmbeddedLog {
             let mut writer = core.writer();
             let group = declare_group(&core, &mut writer, &spec.group, &spec.inputs.concat())?;
             if !group.definitions.is_empty() || !group.offsets.is_empty() {
+                core.check_writes()?;
                 core.write(&mut writer, group)?;
             }
             let tables = declare_tables(&core, &mut writer, &spec)?;
@@ -378,7 +418,7 @@ impl Log for EmbeddedLog {
     fn reset(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()> {
         let core = self.shared.core()?;
         let coordinator = core.coordinator.lock();
-        Shared::define(&core, |writer| {
+        let number = Shared::define(&core, |writer| {
             let id = known_group(&writer.catalog, group)?;
             if coordinator.has_members(id) {
                 return Err(Error::invalid(format!("the group has members: stop its service first: group={group}")));
@@ -395,19 +435,23 @@ impl Log for EmbeddedLog {
             };
             let offsets = offsets.iter().map(set).collect::<Result<_>>()?;
             Ok(Prepared { offsets, ..Prepared::default() })
-        })
+        })?;
+        drop(coordinator); // every poll needs it, and a sync takes its time
+        core.wait_seen(number)
     }
 
     fn drop_group(&self, group: &GroupName) -> Result<()> {
         let core = self.shared.core()?;
         let coordinator = core.coordinator.lock();
-        Shared::define(&core, |writer| {
+        let number = Shared::define(&core, |writer| {
             let id = known_group(&writer.catalog, group)?;
             if coordinator.has_members(id) {
                 return Err(Error::invalid(format!("the group has members: stop its service first: group={group}")));
             }
             Ok(Prepared { definitions: vec![Entry::GroupDropped { group: id }], ..Prepared::default() })
         })?;
+        drop(coordinator); // every poll needs it, and a sync takes its time
+        core.wait_seen(number)?;
         core.house_wakeup.raise();
         Ok(())
     }
@@ -481,6 +525,7 @@ fn declare_tables(core: &Core, writer: &mut Writer, spec: &MemberSpec) -> Result
     let define = |table: &TableName| Entry::Table { service: spec.group.clone(), name: table.clone() };
     let definitions: Vec<_> = spec.tables.iter().filter(is_new).map(define).collect();
     if !definitions.is_empty() {
+        core.check_writes()?;
         core.write(writer, Prepared { definitions, ..Prepared::default() })?;
     }
     let id_of = |table: &TableName| {
@@ -511,6 +556,9 @@ fn figures(core: &Core) -> Vec<Figure> {
         of("log_sync_seconds_total", "Time spent in them.", count(&figures.sync_nanos) / 1e9),
         of("log_published_number", "The newest commit that is on disk.", core.published.number().0 as f64),
         of("log_visible_number", "The newest commit whose rows are visible.", core.outside.number().0 as f64),
+        of("log_rows_persisted_number", "The commit up to which rows are on disk.", core.store.persisted().0 as f64),
         of("log_segments_bytes", "What the segments hold.", core.segments.size_bytes() as f64),
+        of("log_hot_bytes", "The newest records in memory.", core.writer().hot_bytes as f64),
+        of("log_pending_rows_bytes", "Commits that wait to become visible.", core.to_apply.bytes() as f64),
     ]
 }

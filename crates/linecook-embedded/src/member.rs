@@ -28,6 +28,7 @@ pub(crate) struct EmbeddedMember {
     group: GroupId,
     id: MemberId,
     wakeup: Arc<Wakeup>,
+    max_silence: Duration,
     /// The topics in the order in which they are polled.
     topics: Vec<TopicName>,
     tables: Vec<(TableName, TableId)>,
@@ -67,12 +68,14 @@ impl EmbeddedMember {
         let (id, new_epochs) = coordinator.join(group, joining, core.clock.monotonic())?;
         give_new_epochs(&core, group, &new_epochs);
         drop(coordinator);
+        core.wake_at_end(&wakeup);
         let topics = spec.inputs.concat();
         Ok(Self {
             core,
             group,
             id,
             wakeup,
+            max_silence: spec.max_silence,
             topics,
             tables,
             owned: Vec::new(),
@@ -93,6 +96,7 @@ impl EmbeddedMember {
 
     fn assigned(&mut self, partitions: Vec<TopicPartition>) -> Result<()> {
         let writer = self.core.writer();
+        check_known(&writer.catalog, self.group)?;
         for at in &partitions {
             let partition = writer.catalog.partition_id(at)?;
             let progress = writer.catalog.group(self.group).progress.get(&partition).copied().unwrap_or_default();
@@ -110,8 +114,22 @@ impl EmbeddedMember {
             });
         }
         self.owned.sort_by_key(|owned| owned.rank);
-        self.arriving = Some(Arriving { partitions, complete_at: writer.number });
+        // Others may still be on their way.
+        let mut all = self.arriving.take().map_or_else(Vec::new, |before| before.partitions);
+        all.extend(partitions);
+        self.arriving = Some(Arriving { partitions: all, complete_at: writer.number });
         Ok(())
+    }
+
+    /// Which of these it was told of; the others it never had, as far as anyone outside knows.
+    fn forget_arriving(&mut self, partitions: &[TopicPartition]) -> Vec<TopicPartition> {
+        let mut told = partitions.to_vec();
+        if let Some(arriving) = &mut self.arriving {
+            told.retain(|at| !arriving.partitions.contains(at));
+            arriving.partitions.retain(|at| !partitions.contains(at));
+        }
+        self.arriving.take_if(|arriving| arriving.partitions.is_empty());
+        told
     }
 
     fn disown(&mut self, partitions: &[TopicPartition]) {
@@ -212,6 +230,16 @@ impl EmbeddedMember {
         rows.into_iter().map(prepare).collect()
     }
 
+    /// After a commit that did not happen: what it was to consume is polled again.
+    fn rewind(&mut self) {
+        let writer = self.core.writer();
+        let progress = &writer.catalog.group(self.group).progress;
+        for owned in &mut self.owned {
+            let committed = progress.get(&owned.partition).map(|progress| progress.offset).unwrap_or_default();
+            owned.position = committed.max(self.core.segments.start(owned.partition));
+        }
+    }
+
     fn give_up(&mut self) {
         let mut coordinator = self.core.coordinator.lock();
         let new_epochs = coordinator.leave(self.group, self.id);
@@ -220,6 +248,7 @@ impl EmbeddedMember {
         for owned in self.owned.drain(..) {
             owned.tail.unwatch(&self.wakeup);
         }
+        self.core.forget_sleeper(&self.wakeup);
     }
 }
 
@@ -258,14 +287,22 @@ impl Member for EmbeddedMember {
                 Change::None => {}
                 Change::Assigned(partitions) => self.assigned(partitions)?,
                 Change::Revoking(partitions) => {
-                    self.revoking.clone_from(&partitions);
-                    return Ok(Poll::Revoking(partitions));
+                    let told = self.forget_arriving(&partitions);
+                    if told.is_empty() {
+                        self.disown(&partitions);
+                        continue; // it has nothing in hand for them: asking again gives them up
+                    }
+                    self.revoking = partitions;
+                    return Ok(Poll::Revoking(told));
                 }
                 Change::Lost(partitions) => {
                     self.disown(&partitions);
-                    self.arriving = None;
                     self.overlay.clear();
-                    return Ok(Poll::Lost(partitions));
+                    let told = self.forget_arriving(&partitions);
+                    if told.is_empty() {
+                        continue;
+                    }
+                    return Ok(Poll::Lost(told));
                 }
             }
             if let Some(poll) = self.arrived(left) {
@@ -278,7 +315,8 @@ impl Member for EmbeddedMember {
             if left.is_zero() {
                 return Ok(Poll::Idle);
             }
-            self.wakeup.wait(left);
+            // Who waits in here is not silent.
+            self.wakeup.wait(left.min(self.max_silence / 3));
         }
     }
 
@@ -301,10 +339,11 @@ impl Member for EmbeddedMember {
 
     fn commit(&mut self, mut commit: Commit) -> Result<Ticket> {
         self.core.check()?;
-        let prepared = self.prepare(&mut commit)?;
+        let prepared = self.prepare(&mut commit).inspect_err(|_| self.rewind())?;
         let changed: Vec<_> = prepared.rows.clone();
         let offsets = prepared.offsets.clone();
-        let number = self.core.commit(prepared, |catalog| check_offsets(catalog, &offsets))?;
+        let committed = self.core.commit(prepared, |catalog| check_offsets(catalog, &offsets));
+        let number = committed.inspect_err(|_| self.rewind())?;
         for (key, value) in changed {
             self.overlay.record(Number(number.0), key, value);
         }
@@ -325,6 +364,7 @@ impl Drop for EmbeddedMember {
 /// Under the commit lock: the epochs are still those, and the offsets go forward to what is there.
 fn check_offsets(catalog: &Catalog, offsets: &[PreparedOffset]) -> Result<()> {
     for it in offsets {
+        check_known(catalog, it.group)?;
         let progress = catalog.group(it.group).progress.get(&it.partition).copied().unwrap_or_default();
         let end = catalog.end(it.partition);
         if progress.epoch != it.epoch {
@@ -339,6 +379,16 @@ fn check_offsets(catalog: &Catalog, offsets: &[PreparedOffset]) -> Result<()> {
             );
             return Err(Error::invalid(text));
         }
+    }
+    Ok(())
+}
+
+/// A group can be dropped while a member of it is silent for too long.
+fn check_known(catalog: &Catalog, group: GroupId) -> Result<()> {
+    let group = catalog.group(group);
+    if group.is_dropped {
+        let text = format!("the group was dropped while this member was silent: join again: group={}", group.name);
+        return Err(Error::new(ErrorKind::Unknown, text));
     }
     Ok(())
 }

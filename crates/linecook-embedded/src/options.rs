@@ -12,6 +12,8 @@ pub struct Options {
     pub hot_bytes: usize,
     /// How much of row changes may wait to become visible before commits wait for them. 64 MiB.
     pub pending_rows_bytes: usize,
+    /// How much of appends may wait to be written before more are refused. 64 MiB.
+    pub pending_appends_bytes: usize,
     /// The largest record, key and value and headers together. 1 MiB.
     pub max_record_bytes: usize,
     /// How long records are kept; `None` for ever. 7 days. Records that a known group has not read are kept longer.
@@ -33,6 +35,7 @@ impl Default for Options {
             segment_bytes: 64 << 20,
             hot_bytes: 64 << 20,
             pending_rows_bytes: 64 << 20,
+            pending_appends_bytes: 64 << 20,
             max_record_bytes: 1 << 20,
             retention: Some(Duration::from_hours(7 * 24)),
             retention_bytes: None,

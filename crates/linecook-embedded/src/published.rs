@@ -20,7 +20,10 @@ use crate::{
 pub(crate) struct Published {
     number: AtomicU64,
     state: Mutex<State>,
+    /// It grew, or it is over.
     changed: Condvar,
+    /// It is over.
+    is_over: Condvar,
 }
 
 struct State {
@@ -47,7 +50,8 @@ impl Ended {
 impl Published {
     pub(crate) fn new(number: CommitNumber, ends: Vec<Offset>) -> Self {
         let state = State { ends, waiters: Waiters::default(), ended: None };
-        Self { number: AtomicU64::new(number.0), state: Mutex::new(state), changed: Condvar::new() }
+        let (changed, is_over) = (Condvar::new(), Condvar::new());
+        Self { number: AtomicU64::new(number.0), state: Mutex::new(state), changed, is_over }
     }
 
     pub(crate) fn number(&self) -> CommitNumber {
@@ -73,6 +77,7 @@ impl Published {
         let mut state = self.state.lock();
         state.ended.get_or_insert(ended);
         self.changed.notify_all();
+        self.is_over.notify_all();
         let woken = state.waiters.take_if(|_| true);
         drop(state);
         woken.into_iter().for_each(Waker::wake);
@@ -85,7 +90,7 @@ impl Published {
             if let Some(ended) = &state.ended {
                 return ended.clone();
             }
-            self.changed.wait(&mut state);
+            self.is_over.wait(&mut state);
         }
     }
 
@@ -147,24 +152,23 @@ impl AppendAck {
 
     /// It is in the frame `number`. Who waits is not woken for that, but passed on to wait for the number.
     pub(crate) fn written(&self, number: CommitNumber) {
-        if let Some(waker) = self.finish(AppendState::Written(number))
-            && self.published.poll(address_of(self), number, &waker).is_ready()
-        {
+        let mut state = self.state.lock();
+        let AppendState::Queued(waiting) = std::mem::replace(&mut *state, AppendState::Written(number)) else { return };
+        let Some(waker) = waiting else { return };
+        // Still under the lock. Otherwise a poll could come in between with a newer waker, which this older one would
+        // replace: nobody would ever wake who waits now.
+        let is_ready = self.published.poll(address_of(self), number, &waker).is_ready();
+        drop(state);
+        if is_ready {
             waker.wake();
         }
     }
 
     pub(crate) fn refused(&self, error: &Error) {
         let refused = AppendState::Refused(Ended { kind: error.kind(), message: error.chain() });
-        if let Some(waker) = self.finish(refused) {
+        let before = std::mem::replace(&mut *self.state.lock(), refused);
+        if let AppendState::Queued(Some(waker)) = before {
             waker.wake();
-        }
-    }
-
-    fn finish(&self, outcome: AppendState) -> Option<Waker> {
-        match std::mem::replace(&mut *self.state.lock(), outcome) {
-            AppendState::Queued(waker) => waker,
-            AppendState::Written(_) | AppendState::Refused(_) => None,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     frame::{CommitNumber, Entry, NoHead},
     options::Options,
     payload::{self, FullRow},
-    scan::{Found, FrameAt, Frames, newer_version},
+    scan::{Found, FrameAt, Frames, newer_version, says_later_that_it_was_synced},
     segment::{self, Header, Index, unreadable},
     segments::Segment,
     writer::create_segment,
@@ -53,16 +53,23 @@ pub(crate) fn recover(
     replay: &mut ReplayRows<'_>,
 ) -> Result<Recovered> {
     let found = find_segments(files)?;
-    if found.is_empty() {
+    if found.is_empty() || is_unfinished_start(&found)? {
         return begin(files, options, persisted);
     }
     let synced = found.iter().filter_map(|it| it.header.as_ref().map(|(header, _)| header.synced)).max();
     let synced = synced.unwrap_or_default();
     let from = scan_from(&found, synced, persisted)?;
+    // After a kill what is found may be in the page cache only. It is made durable before its rows reach the tree and
+    // before anyone sees it; not only the last segment, or a later power cut would find a hole in what was shown.
+    for segment in &found[from..] {
+        segment.file.sync().map_err(cannot_sync)?;
+        segment.file.rest();
+    }
+    files.sync_folder().map_err(cannot_sync)?;
     let mut scan = Scan::new(&found, from, persisted, until)?;
     scan.run(replay)?;
     let history = scan.history;
-    check_reaches(&found, &history, synced, until)?;
+    check_reaches(&found, &history, (synced, persisted), until)?;
     cut(files, options, &found, history)
 }
 
@@ -73,6 +80,17 @@ struct FoundSegment {
     file: Arc<dyn SegmentFile>,
     /// The header and its length; `None` when it is not whole.
     header: Option<(Header, u64)>,
+}
+
+impl FoundSegment {
+    fn header(&self) -> Result<&(Header, u64)> {
+        let damaged = || corrupt(format!("the header of a segment is damaged: file={}", self.name));
+        self.header.as_ref().ok_or_else(damaged)
+    }
+
+    fn place(&self) -> (String, Arc<dyn SegmentFile>) {
+        (self.name.clone(), Arc::clone(&self.file))
+    }
 }
 
 fn find_segments(files: &dyn Files) -> Result<Vec<FoundSegment>> {
@@ -88,7 +106,15 @@ fn open(files: &dyn Files, name: String, first: CommitNumber) -> Result<FoundSeg
         Ok(_) | Err(NoHead::NotWhole) => None,
         Err(NoHead::Version(found)) => return Err(newer_version(found)),
     };
+    file.rest();
     Ok(FoundSegment { name, first, file, header })
+}
+
+/// Whether there is nothing but a first segment that a crash left before its header was whole. Without this the log
+/// could never be opened again. The header is durable before the first frame, so one with a frame is damaged.
+fn is_unfinished_start(found: &[FoundSegment]) -> Result<bool> {
+    let [FoundSegment { first: CommitNumber(1), header: None, file, .. }] = found else { return Ok(false) };
+    Ok(!says_later_that_it_was_synced([&**file].into_iter(), 0, CommitNumber(0))?)
 }
 
 fn begin(files: &dyn Files, options: &Options, persisted: CommitNumber) -> Result<Recovered> {
@@ -105,16 +131,19 @@ fn begin(files: &dyn Files, options: &Options, persisted: CommitNumber) -> Resul
 /// to be replayed.
 fn scan_from(found: &[FoundSegment], synced: CommitNumber, persisted: CommitNumber) -> Result<usize> {
     let needed = synced.min(persisted).next();
-    let Some(index) = found.partition_point(|segment| segment.first <= needed).checked_sub(1) else {
-        // A first segment that a crash left without its header is no history at all.
-        if found[0].header.is_none() && synced == CommitNumber(0) && persisted == CommitNumber(0) {
-            return Ok(0);
-        }
-        let text =
-            format!("the rows go back further than the log: rows_up_to={persisted} log_begins_with={}", found[0].first);
-        return Err(corrupt(text));
-    };
-    Ok(index)
+    let begins_before = found.partition_point(|segment| segment.first <= needed);
+    // One whose header a power cut took was never shown: history ends in one before it, or a later one says otherwise.
+    let index = found[..begins_before].iter().rposition(|segment| segment.header.is_some());
+    if index.is_none() && begins_before > 0 {
+        return Err(corrupt(format!("the header of a segment is damaged: file={}", found[begins_before - 1].name)));
+    }
+    index.ok_or_else(|| {
+        corrupt(format!(
+            "rows are missing, and the log does not reach back to make them again: rows_up_to={persisted} \
+             log_begins_with={}",
+            found[0].first
+        ))
+    })
 }
 
 /// The history as far as it was scanned.
@@ -137,9 +166,7 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     fn new(found: &'a [FoundSegment], from: usize, persisted: CommitNumber, until: Until) -> Result<Self> {
-        let Some((header, frames_at)) = &found[from].header else {
-            return Err(corrupt(format!("the header of a segment is damaged: file={}", found[from].name)));
-        };
+        let (header, frames_at) = found[from].header()?;
         let history = History {
             segment: from,
             catalog: header.catalog.clone(),
@@ -158,6 +185,7 @@ impl<'a> Scan<'a> {
             let Some((_, frames_at)) = self.found.get(next).filter(follows).and_then(|it| it.header.as_ref()) else {
                 return Ok(());
             };
+            self.found[self.history.segment].file.rest();
             self.history.segment = next;
             self.history.index = Index::default();
             self.history.end = *frames_at;
@@ -207,18 +235,21 @@ impl<'a> Scan<'a> {
 }
 
 /// Refuses to cut what had been synced.
-fn check_reaches(found: &[FoundSegment], history: &History, synced: CommitNumber, until: Until) -> Result<()> {
+fn check_reaches(
+    found: &[FoundSegment],
+    history: &History,
+    (synced, persisted): (CommitNumber, CommitNumber),
+    until: Until,
+) -> Result<()> {
     if matches!(until, Until::Commit(last) if history.number == last) {
         return Ok(());
     }
     let missing = history.number.next();
-    let mut was_synced = synced >= missing;
-    let mut position = history.end;
-    for segment in &found[history.segment..] {
-        was_synced = was_synced || Frames::new(&*segment.file, position).says_later_that_it_was_synced(missing)?;
-        position = 0;
-    }
-    if !was_synced {
+    let was_shown = matches!(until, Until::Commit(last) if last >= missing);
+    // The tree holds nothing that was not on disk. It would take the next commits for those that it has already.
+    let is_in_rows = persisted >= missing;
+    let later = found[history.segment..].iter().map(|segment| &*segment.file);
+    if synced < missing && !was_shown && !is_in_rows && !says_later_that_it_was_synced(later, history.end, missing)? {
         return Ok(());
     }
     let name = &found[history.segment].name;
@@ -232,45 +263,52 @@ fn check_reaches(found: &[FoundSegment], history: &History, synced: CommitNumber
 
 /// Cuts what lies behind the history, so that no stale frame can ever follow a new one.
 fn cut(files: &dyn Files, options: &Options, found: &[FoundSegment], history: History) -> Result<Recovered> {
+    // What may refuse comes first: then nothing is changed.
+    let mut segments = VecDeque::new();
+    for (index, segment) in found[..history.segment].iter().enumerate() {
+        let (header, frames_at) = segment.header()?;
+        let end = frames_end(segment, *frames_at, found[index + 1].first)?;
+        segment.file.rest();
+        segments.push_back(Arc::new(Segment::new(segment.place(), header, (*frames_at, end), None)));
+    }
+    let last = &found[history.segment];
+    let (header, frames_at) = last.header()?;
     for segment in &found[history.segment + 1..] {
         files.remove(&segment.name).map_err(|error| unreadable(error, "a segment that is to be removed"))?;
     }
-    let last = &found[history.segment];
     last.file.cut(history.end, history.end).map_err(|error| unreadable(error, "a segment that is to be cut"))?;
     // Without room it opens all the same: what is there can be read.
     let allocated = options.segment_bytes().max(history.end);
     let allocated = last.file.cut(history.end, allocated).map_or(history.end, |()| allocated);
     make_durable(files, &*last.file)?;
-
-    let mut segments = VecDeque::new();
-    for (index, segment) in found[..=history.segment].iter().enumerate() {
-        let Some((header, frames_at)) = &segment.header else {
-            return Err(corrupt(format!("the header of a segment is damaged: file={}", segment.name)));
-        };
-        let place = (segment.name.clone(), Arc::clone(&segment.file));
-        let opened = if index == history.segment {
-            Segment::new(place, header, (*frames_at, history.end), Some(history.index.clone()))
-        } else {
-            Segment::new(place, header, (*frames_at, frames_end(segment, *frames_at)?), None)
-        };
-        segments.push_back(Arc::new(opened));
-    }
+    let frames = (*frames_at, history.end);
+    segments.push_back(Arc::new(Segment::new(last.place(), header, frames, Some(history.index))));
     Ok(Recovered { segments, catalog: history.catalog, number: history.number, allocated })
 }
 
-/// Where the frames of a closed segment end.
-fn frames_end(segment: &FoundSegment, frames_at: u64) -> Result<u64> {
+/// Where the frames of a segment end that is not the last one; `next` is the first commit behind it.
+fn frames_end(segment: &FoundSegment, frames_at: u64, next: CommitNumber) -> Result<u64> {
     if let Some((_, end)) = Index::read(&*segment.file)? {
         return Ok(end);
     }
     let mut frames = Frames::new(&*segment.file, frames_at);
-    while let Found::Frame(_) = frames.next()? {}
-    Ok(frames.position())
+    let mut number = CommitNumber(segment.first.0 - 1);
+    while let Found::Frame(frame) = frames.next()? {
+        number = frame.head.number;
+    }
+    if number.next() == next {
+        return Ok(frames.position());
+    }
+    // It is damaged: who reads to there is told, instead of missing what lies behind it.
+    segment.file.length_bytes().map_err(|error| unreadable(error, "a segment"))
 }
 
 fn make_durable(files: &dyn Files, file: &dyn SegmentFile) -> Result<()> {
-    let synced = file.sync().and_then(|()| files.sync_folder());
-    synced.map_err(|error| Error::new(ErrorKind::Unavailable, "cannot sync the log's folder").with_source(error))
+    file.sync().and_then(|()| files.sync_folder()).map_err(cannot_sync)
+}
+
+fn cannot_sync(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, "cannot sync the log's folder").with_source(error)
 }
 
 fn corrupt(text: String) -> Error {

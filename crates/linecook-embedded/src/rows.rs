@@ -59,7 +59,8 @@ pub(crate) fn collect(
 /// What the contract calls an error of the store.
 pub(crate) fn error(error: linecook_rows::Error) -> Error {
     let kind = match error.kind() {
-        linecook_rows::ErrorKind::Corrupt => ErrorKind::Corrupt,
+        // Both are for a person to look at; what it says names the versions.
+        linecook_rows::ErrorKind::Corrupt | linecook_rows::ErrorKind::Unsupported => ErrorKind::Corrupt,
         linecook_rows::ErrorKind::Closed => ErrorKind::Closed,
         _ => ErrorKind::Unavailable,
     };

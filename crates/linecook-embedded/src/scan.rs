@@ -59,25 +59,30 @@ impl<'a> Frames<'a> {
     /// # Errors
     /// `Corrupt`: a frame of a newer format version. `Unavailable`: the file cannot be read.
     pub(crate) fn next(&mut self) -> Result<Found> {
+        self.look()?.map_err(newer_version)
+    }
+
+    /// As [`next`](Self::next), but a format version that this program does not know is what was found, not an error.
+    pub(crate) fn look(&mut self) -> Result<std::result::Result<Found, u8>> {
         let position = self.position;
         let Some(fixed) = self.bytes(position, FIXED_BYTES)?.and_then(|bytes| bytes.first_chunk().copied()) else {
             // An index can be shorter than a head.
             let is_index = self.bytes(position, 4)?.is_some_and(|bytes| bytes == INDEX_MAGIC);
-            return Ok(if is_index { Found::Index } else { Found::Nothing });
+            return Ok(Ok(if is_index { Found::Index } else { Found::Nothing }));
         };
         if fixed[..4] == INDEX_MAGIC {
-            return Ok(Found::Index);
+            return Ok(Ok(Found::Index));
         }
-        let Some(length) = Head::length(&fixed) else { return Ok(Found::Nothing) };
-        let Some(bytes) = self.bytes(position, length)? else { return Ok(Found::Nothing) };
+        let Some(length) = Head::length(&fixed) else { return Ok(Ok(Found::Nothing)) };
+        let Some(bytes) = self.bytes(position, length)? else { return Ok(Ok(Found::Nothing)) };
         match Head::decode(bytes) {
             Ok(head) => {
                 let frame = FrameAt { head, position, payload_at: position + length as u64 };
                 self.position = frame.end();
-                Ok(Found::Frame(frame))
+                Ok(Ok(Found::Frame(frame)))
             }
-            Err(NoHead::NotWhole) => Ok(Found::Nothing),
-            Err(NoHead::Version(found)) => Err(newer_version(found)),
+            Err(NoHead::NotWhole) => Ok(Ok(Found::Nothing)),
+            Err(NoHead::Version(found)) => Ok(Err(found)),
         }
     }
 
@@ -107,11 +112,24 @@ impl<'a> Frames<'a> {
     /// Looks, from the position on, at every place for a whole frame that says that `number` had been synced. If there
     /// is one, the frame `number` was not torn by a crash but damaged later.
     pub(crate) fn says_later_that_it_was_synced(&mut self, number: CommitNumber) -> Result<bool> {
+        while let Some(found) = self.seek()? {
+            let frame = found.map_err(newer_version)?;
+            if frame.head.synced >= number {
+                return Ok(true);
+            }
+            self.position = frame.position + 1;
+        }
+        Ok(false)
+    }
+
+    /// Steps to the next whole head from the position on, over whatever lies before it. A frame is stepped over; of
+    /// one of an unknown format version there is only the version.
+    pub(crate) fn seek(&mut self) -> Result<Option<std::result::Result<FrameAt, u8>>> {
         let mut position = self.position;
         loop {
-            let Some(window) = self.bytes_up_to(position, WINDOW_BYTES)? else { return Ok(false) };
+            let Some(window) = self.bytes_up_to(position, FIXED_BYTES)? else { return Ok(None) };
             if window.len() < FIXED_BYTES {
-                return Ok(false);
+                return Ok(None);
             }
             let Some(offset) = find_magic(window) else {
                 position += (window.len() - (MAGIC.len() - 1)) as u64;
@@ -119,12 +137,14 @@ impl<'a> Frames<'a> {
             };
             position += offset as u64;
             self.position = position;
-            if let Found::Frame(frame) = self.next()?
-                && frame.head.synced >= number
-            {
-                return Ok(true);
+            match self.look()? {
+                Ok(Found::Frame(frame)) => return Ok(Some(Ok(frame))),
+                Ok(Found::Index | Found::Nothing) => position += 1,
+                Err(version) => {
+                    self.position += 1;
+                    return Ok(Some(Err(version)));
+                }
             }
-            position += 1;
         }
     }
 
@@ -152,6 +172,21 @@ impl<'a> Frames<'a> {
         let offset = usize::try_from(position - self.window_at).unwrap_or(usize::MAX);
         Ok(self.window.get(offset..).filter(|bytes| !bytes.is_empty()))
     }
+}
+
+/// Whether anything from `position` of the first of these files on says that `number` had been synced.
+pub(crate) fn says_later_that_it_was_synced<'a>(
+    files: impl Iterator<Item = &'a dyn SegmentFile>,
+    mut position: u64,
+    number: CommitNumber,
+) -> Result<bool> {
+    for file in files {
+        if Frames::new(file, position).says_later_that_it_was_synced(number)? {
+            return Ok(true);
+        }
+        position = 0;
+    }
+    Ok(false)
 }
 
 fn find_magic(bytes: &[u8]) -> Option<usize> {

@@ -140,6 +140,11 @@ impl Index {
         of_partition.take_while(|entry| entry.base <= offset).last().map(|entry| entry.position)
     }
 
+    /// Which batches it says lie where.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (PartitionId, Offset, u64)> {
+        self.entries.iter().map(|entry| (entry.partition, entry.base, entry.position))
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend(INDEX_MAGIC);
         out.extend([0; 4]); // crc
@@ -160,7 +165,7 @@ impl Index {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
-        let _magic = reader.u32()?;
+        let _magic = reader.array().filter(|magic| *magic == INDEX_MAGIC)?;
         let crc = reader.u32()?;
         let is_whole = crc32c::crc32c(reader.0) == crc && reader.array()? == [VERSION, 0, 0, 0];
         let _length = reader.u32().filter(|_| is_whole)?;
@@ -191,7 +196,7 @@ impl Index {
         let mut trailer = [0; TRAILER_BYTES];
         file.read(trailer_at, &mut trailer).map_err(failed)?;
         let mut reader = Reader(&trailer);
-        let position = reader.u64().filter(|at| at + INDEX_FIXED_BYTES as u64 <= trailer_at);
+        let position = reader.u64().filter(|at| *at <= trailer_at.saturating_sub(INDEX_FIXED_BYTES as u64));
         let (Some(position), Some(INDEX_MAGIC)) = (position, reader.array()) else { return Ok(None) };
         let length = usize::try_from(trailer_at - position).expect("a file's index fits in memory");
         let mut bytes = vec![0; length];

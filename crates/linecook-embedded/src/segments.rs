@@ -20,7 +20,7 @@ use crate::{
     segment::Index,
 };
 
-/// How many indexes of closed segments are kept in memory: each has some ten kilobytes.
+/// How many closed segments have their file open and their index in memory: each has some ten kilobytes.
 const INDEXES_IN_MEMORY: usize = 64;
 
 /// A segment of an open log.
@@ -119,7 +119,7 @@ impl Segment {
 /// All segments, oldest first. There is always one.
 pub(crate) struct Segments {
     all: RwLock<VecDeque<Arc<Segment>>>,
-    /// Closed segments whose index is in memory, the longest unused one first.
+    /// Closed segments whose index is in memory and whose file is open, the longest unused one first.
     indexed: Mutex<VecDeque<Arc<Segment>>>,
 }
 
@@ -146,9 +146,11 @@ impl Segments {
         all.iter().take(all.len() - 1).cloned().collect()
     }
 
-    /// Forgets the oldest segment. Its readers can go on.
+    /// Forgets the oldest segment. Its readers can go on; when there are none, its file is closed: an open one would
+    /// take its space on the disk although it is removed.
     pub(crate) fn pop_front(&self) {
-        self.all.write().pop_front();
+        let Some(segment) = self.all.write().pop_front() else { return };
+        self.indexed.lock().retain(|other| other.first != segment.first);
     }
 
     pub(crate) fn oldest(&self) -> Arc<Segment> {
@@ -196,6 +198,7 @@ impl Segments {
             *cursor = Some(Cursor { segment: segment.first, position, offset: found.offset });
             let next = if has_more { None } else { self.after(segment.first) };
             let Some(next) = next else { return Ok(found.batches) };
+            self.touch(&next);
             (position, segment) = (next.frames_at, next);
         }
     }
@@ -211,6 +214,7 @@ impl Segments {
             Some((Arc::clone(&all[index]), cursor.position))
         };
         if let Some(place) = cursor.filter(|cursor| cursor.offset == offset).as_ref().and_then(segment_at) {
+            self.touch(&place.0);
             return Ok(Some(place));
         }
         let Some(segment) = self.segment_of(partition, offset) else { return Ok(None) };
@@ -220,9 +224,14 @@ impl Segments {
         Ok(Some((segment, position)))
     }
 
-    /// Keeps the number of indexes in memory bounded. That of the last segment is always there: it is being written.
+    /// Keeps the number of indexes in memory and of open files bounded. That of the last segment is always there: it is being written.
     pub(crate) fn touch(&self, segment: &Arc<Segment>) {
-        if self.after(segment.first).is_none() {
+        // Held to the end: one that is dropped meanwhile must not stay in here.
+        let all = self.all.read();
+        let is_closed = all.front().zip(all.back()).is_some_and(|(oldest, last)| {
+            oldest.first <= segment.first && segment.first < last.first
+        });
+        if !is_closed {
             return;
         }
         let mut indexed = self.indexed.lock();
@@ -232,6 +241,7 @@ impl Segments {
             && let Some(unused) = indexed.pop_front()
         {
             *unused.index.lock() = None;
+            unused.file.rest();
         }
     }
 }
@@ -263,7 +273,8 @@ impl Reading {
             if frame.head.number > self.limit {
                 return Ok(true);
             }
-            self.read_frame(&mut frames, &frame)?;
+            let read = self.read_frame(&mut frames, &frame);
+            read.map_err(|error| damaged(segment, frame.position).with_source(error))?;
             *position = frames.position();
         }
         Ok(false)
@@ -274,6 +285,10 @@ impl Reading {
             let Entry::Output { partition, base, count, .. } = entry else { continue };
             if *partition != self.partition || base.plus(u64::from(*count)) <= self.offset {
                 continue;
+            }
+            if *base > self.offset {
+                let text = format!("records are missing: offset={} next={base}", self.offset);
+                return Err(Error::new(ErrorKind::Corrupt, text));
             }
             let raw = payload::load(part, frames.part(frame, part, at)?)?;
             self.bytes_left = self.bytes_left.saturating_sub(raw.len());

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
     thread::{self, JoinHandle},
     time::Duration,
@@ -18,7 +19,14 @@ const IDLE: Duration = Duration::from_secs(1);
 pub(crate) fn start(core: &Arc<Core>) -> io::Result<Vec<JoinHandle<()>>> {
     let spawn = |name: &str, run: fn(&Core)| {
         let core = Arc::clone(core);
-        thread::Builder::new().name(name.to_owned()).spawn(move || run(&core))
+        let named = name.to_owned();
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Without this thread the others would wait for ever.
+            if catch_unwind(AssertUnwindSafe(|| run(&core))).is_err() {
+                core.fail(&Error::new(ErrorKind::Unknown, format!("a thread of the log panicked: thread={named}")));
+                end_outside(&core);
+            }
+        })
     };
     Ok(vec![spawn("log-sync", sync_loop)?, spawn("log-rows", apply_loop)?, spawn("log-house", housekeeping::run)?])
 }
@@ -103,6 +111,11 @@ fn apply(core: &Core, written: &crate::writer::Written) -> bool {
     let rows = || written.rows.iter().map(|(key, value)| (key.as_ref(), value.as_deref()));
     let mut is_reported = false;
     while let Err(error) = core.store.apply(linecook_rows::Number(written.number.0), rows()) {
+        if error.kind() != linecook_rows::ErrorKind::Unavailable {
+            // The store is over. It is opened again with the log, which replays what is missing.
+            core.fail(&crate::rows::error(error));
+            return false;
+        }
         if !std::mem::replace(&mut is_reported, true) {
             tracing::error!(%error, "rows cannot be applied; trying again");
         }

@@ -7,8 +7,24 @@
 //! A backend runs all of them, each as a test of its own, with [`conformance_tests!`](crate::conformance_tests), and
 //! with [`planted`] it proves that they would find a log that breaks a law.
 //!
-//! ```ignore
+//! ```
+//! # use std::{sync::Arc, time::Duration};
+//! # use linecook_log::{Log, conformance::{Subject, planted}};
+//! # struct MySubject;
+//! # impl MySubject { fn new() -> Self { Self } }
+//! # impl Subject for MySubject {
+//! #     fn open(&mut self) -> Arc<dyn Log> { unreachable!() }
+//! #     fn kill(&mut self) {}
+//! #     fn max_silence(&self) -> Duration { Duration::from_millis(300) }
+//! #     fn oversize_bytes(&self) -> usize { 1 << 30 }
+//! # }
 //! linecook_log::conformance_tests!(MySubject::new());
+//!
+//! fn a_log_that_breaks_a_law_is_found() {
+//!     for law in planted::Law::ALL {
+//!         planted::expect_found(law, || MySubject::new());
+//!     }
+//! }
 //! ```
 
 use std::{sync::Arc, time::Duration};
@@ -37,7 +53,8 @@ pub mod rows;
 
 /// A log under test, and what can befall it.
 pub trait Subject {
-    /// Opens the log; after [`kill`](Self::kill) or a close of the log, opens it again with the same data.
+    /// Opens the log; after [`kill`](Self::kill) or a close of the log, opens it again with the same data. Handles and
+    /// members of the log before may still be there.
     fn open(&mut self) -> Arc<dyn Log>;
 
     /// As `kill -9`: the log that [`open`](Self::open) gave is dead from now on, without any farewell. What its members
@@ -105,6 +122,7 @@ macro_rules! conformance_tests {
             }
             ordered {
                 records_are_read_in_the_order_of_their_appends
+                outputs_of_a_commit_keep_their_order
                 a_key_keeps_its_order_through_two_steps
                 polls_bring_each_record_once_and_in_order
                 a_member_goes_on_from_the_committed_offset
@@ -132,6 +150,7 @@ macro_rules! conformance_tests {
                 co_partitioned_topics_of_different_counts
                 an_append_or_a_commit_of_nothing
                 a_record_larger_than_the_log_takes
+                whatever_waits_when_the_log_closes
                 every_call_after_close
             }
             rows {
@@ -148,8 +167,10 @@ macro_rules! conformance_tests {
                 a_reset_that_is_refused_moves_nothing
                 a_dropped_group_is_forgotten_but_its_rows_stay
                 topics_are_described_with_start_and_end
+                an_open_log_takes_writes_and_names_its_figures
             }
             records {
+                a_poll_returns_as_soon_as_there_are_records
                 a_record_comes_back_as_it_was_written
                 a_large_value_comes_back
                 a_batch_says_where_it_comes_from

@@ -19,7 +19,9 @@ pub trait Log: Send + Sync + fmt::Debug {
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()>;
 
     /// Makes groups known before their first member joins: from now on records that they have not read are kept. A
-    /// known group that is declared again gains the topics that it did not have.
+    /// known group that is declared again gains the topics that it did not have. It begins at the start of each.
+    /// Durable on return, like [`create_topics`](Self::create_topics), [`reset`](Self::reset) and
+    /// [`drop_group`](Self::drop_group).
     ///
     /// # Errors
     /// `Invalid` for a topic that does not exist; `Full`, `Unavailable`.
@@ -46,7 +48,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// `Invalid`: no such topic or partition, or an offset below the start (the start is named). `Unavailable`.
     fn read(&self, from: &TopicPartition, offset: Offset, max_bytes: usize) -> Result<Vec<Batch>>;
 
-    /// Joins a group. The partitions come by [`Member::poll`].
+    /// Joins a group; one that is not known is declared. The partitions come by [`Member::poll`]. A member of the same
+    /// instance and worker is replaced at once: it was the same process before a restart, and is `Fenced`.
     ///
     /// # Errors
     /// `Invalid`: no such topic, or co-partitioned topics with different counts (both are named). `Unavailable`.

@@ -38,7 +38,7 @@ pub enum Poll {
     /// These partitions are owned by others already: drop what is in hand, its commit would be `Fenced`.
     Lost(Vec<TopicPartition>),
     /// Records of owned partitions, in order for each partition. They count as consumed when a commit says so, and are
-    /// not polled twice by this member unless it loses the partition in between.
+    /// not polled twice by this member unless it loses the partition or a commit fails in between.
     Records(Vec<Fetch>),
     /// Nothing came in the time given.
     Idle,
@@ -117,8 +117,9 @@ pub trait Member: Send {
     /// is durable and the outside sees it.
     ///
     /// # Errors
-    /// `Fenced`, `Invalid`, `Full`, `Unavailable`: nothing of it happened and nothing will. `Unknown`: join again and
-    /// see. `Closed`.
+    /// `Fenced`, `Invalid`, `Full`, `Unavailable`: nothing of it happened and nothing will; the partitions that are
+    /// still owned are polled again from their committed offsets, so drop what is in hand of all of them. `Unknown`:
+    /// join again and see. `Closed`.
     fn commit(&mut self, commit: Commit) -> Result<Ticket>;
 
     /// Leaves the group in good order: its partitions go to others at once.

@@ -32,7 +32,7 @@ pub trait Rows: Send + Sync {
     /// The value of a row, if there is such a row.
     ///
     /// # Errors
-    /// `Unavailable` when the partition is not here or not restored yet.
+    /// `Unavailable` when the partition is not here or not restored yet; `Closed`.
     fn get(&self, partition: Partition, key: &[u8]) -> Result<Option<Bytes>>;
 
     /// Rows in the order of their keys.

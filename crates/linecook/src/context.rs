@@ -8,7 +8,21 @@ use crate::{Counter, DecodeError, Failure, Key, Random, counter::Tally, random::
 
 /// The record in hand, the time, chance and counters.
 ///
-/// Everything in it is the same when the record is taken in hand again, except [`now`](Self::now).
+/// Everything in it is the same when the record is taken in hand again, except [`now`](Self::now). A test makes one with
+/// [`Trial`](crate::Trial).
+///
+/// ```
+/// use linecook::{Context, Counter, Failure};
+///
+/// const LATE: Counter = Counter::new("orders_late_total", "reason", "Orders that came too late");
+///
+/// fn discount(price: u64, context: &Context<'_>) -> Result<u64, Failure> {
+///     if context.now().since(context.timestamp()).as_secs() > 60 {
+///         context.count(LATE, "minute");
+///     }
+///     Ok(price - context.random().below(price.max(1)))
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Context<'a> {
     pub(crate) from: &'a TopicPartition,

@@ -36,7 +36,8 @@ impl Failure {
     pub fn reject(reason: impl Into<Cow<'static, str>>) -> Self {
         let mut reason = reason.into();
         if reason.len() > REASON_LIMIT_BYTES {
-            reason.to_mut().truncate(reason.floor_char_boundary(REASON_LIMIT_BYTES));
+            let end = reason.floor_char_boundary(REASON_LIMIT_BYTES);
+            reason.to_mut().truncate(end);
         }
         Self { reason }
     }

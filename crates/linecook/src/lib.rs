@@ -1,1 +1,118 @@
-//! The toolkit.
+//! Typed event-driven services with exactly-once guarantees, on a log that needs nothing installed or on Kafka.
+//!
+//! A *service* reads topics and writes topics. A *stage* makes records of records, a *table* folds them into keyed
+//! state. Offsets, outputs and state change together or not at all; nobody writes a line for it.
+//!
+//! A whole service:
+//!
+//! ```
+//! use linecook::{Definition, Service, Topic};
+//!
+//! linecook::event! {
+//!     /// A pizza on its way.
+//!     pub struct Pizza {
+//!         pub order_id: u64,
+//!         pub sauce: String = String::new(),
+//!     }
+//! }
+//!
+//! pub const PIZZA: Topic<u64, Pizza> = Topic::new("pizza");
+//! pub const PIZZA_WITH_SAUCE: Topic<u64, Pizza> = Topic::new("pizza-with-sauce");
+//!
+//! /// Chooses a sauce for each pizza.
+//! pub const SERVICE: Definition = Definition::new("sauce-service", 5002, build);
+//!
+//! fn build(service: &mut Service) {
+//!     service.stage(PIZZA, PIZZA_WITH_SAUCE, |mut pizza, context| {
+//!         pizza.sauce = context.random().choose(&["extra", "light", "normal"]).to_string();
+//!         Ok(pizza)
+//!     });
+//! }
+//! ```
+//!
+//! And one that keeps what it has seen:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use linecook::{Definition, Failure, PartialCounts, Service, Table, Topic};
+//!
+//! const ORDERS: Topic<u64, u64> = Topic::new("orders");
+//! const TO_BAKE: Topic<u64, u64> = Topic::new("to-bake");
+//! const BAKED: Topic<u64, String> = Topic::new("baked");
+//!
+//! /// How many pizzas of an order are missing, and those that are there.
+//! const PROGRESS: Table<u64, u64, String> = Table::new("progress");
+//! const BAKED_BY_NAME: PartialCounts<String> = PartialCounts::new("baked-by-name");
+//!
+//! fn build(service: &mut Service) {
+//!     service
+//!         .table(PROGRESS)
+//!         .emits(TO_BAKE)
+//!         .fold(ORDERS, |entry, count, _| {
+//!             entry.put(count);
+//!             (0..count).try_for_each(|number| entry.emit(&TO_BAKE, &number))
+//!         })
+//!         .fold(BAKED, |entry, pizza, _| {
+//!             let left = entry.state_mut().ok_or_else(|| Failure::reject("nobody ordered it"))?;
+//!             *left = left.saturating_sub(1);
+//!             entry.push(&pizza)
+//!         })
+//!         .retention(Duration::from_secs(7 * 24 * 3600));
+//!     service.count(BAKED_BY_NAME, BAKED, String::clone);
+//! }
+//!
+//! pub const SERVICE: Definition = Definition::new("order-service", 5000, build);
+//! # SERVICE.service(&mut Default::default())?;
+//! # Ok::<(), linecook_log::Error>(())
+//! ```
+//!
+//! # The way of a record
+//!
+//! [`Worker::step`] polls some records of the log, gives each to the stages and tables that read its topic, and commits
+//! what came of all of them at once. What a handler returns as [`Failure`], what does not decode and what panics goes
+//! to the topic `<service>.dead-letters` in the same commit, and the partition goes on.
+
+#![warn(missing_docs)]
+
+mod codec;
+mod context;
+mod counter;
+mod counts;
+mod failure;
+pub mod http;
+#[doc(hidden)]
+pub mod json;
+mod metrics;
+mod name;
+mod program;
+mod random;
+mod service;
+pub mod settings;
+mod table;
+#[cfg(test)]
+mod testing;
+mod topic;
+mod topology;
+mod trial;
+mod worker;
+
+/// For [`event!`].
+#[doc(hidden)]
+pub use serde;
+
+pub use codec::{DecodeError, EncodeError, Event, Json, Key, State};
+pub use context::Context;
+pub use counter::Counter;
+pub use counts::{CountsReader, PartialCounts};
+pub use failure::Failure;
+pub use json::UnknownFields;
+pub use metrics::Metrics;
+pub use program::{Command, Invocation, Program, Running, Stop, main, print};
+pub use random::Random;
+pub use service::{Definition, Service};
+pub use table::{Entry, Found, Table, TableDeclaration, TableReader};
+pub use topic::Topic;
+pub use topology::{Part, Topology, Use, Uses};
+pub use trial::Trial;
+pub use worker::{Limits, Seat, Step, Worker, WorkerHealth, WorkerReport};

@@ -1,6 +1,17 @@
 //! The embedded log from outside.
 
+mod chain;
+mod corrupt;
+mod disk_full;
+mod failed_sync;
+mod inspect;
+mod locked;
+mod memory;
+mod model;
+mod power_loss;
+mod retention;
 mod subject;
+mod support;
 
 mod conformance {
     linecook_log::conformance_tests!(crate::subject::Embedded::new());

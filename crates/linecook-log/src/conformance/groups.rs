@@ -1,5 +1,7 @@
 //! Groups and topics, as operators see and move them.
 
+use std::collections::BTreeSet;
+
 use super::{
     Subject,
     consumer::consumed,
@@ -7,7 +9,7 @@ use super::{
     numbers::numbers_of,
     stage::Stage,
 };
-use crate::{ErrorKind, GroupDescription, GroupName, GroupSpec, Offset, Partition, Scan, TopicName};
+use crate::{ErrorKind, Figure, GroupDescription, GroupName, GroupSpec, Offset, Partition, Scan, TopicName};
 
 fn described(fixture: &Fixture<'_>, group: &GroupName) -> Option<GroupDescription> {
     let groups = fixture.log.groups().expect("groups can be listed");
@@ -115,6 +117,22 @@ pub fn a_dropped_group_is_forgotten_but_its_rows_stay(subject: &mut dyn Subject)
     assert_eq!(numbers_of(&consumer.take(5)), [0, 1, 2, 3, 4], "a group without offsets begins at the start");
     let rows = consumer.scan(&stage.table, Partition(0), Scan::prefix(b"")).expect("rows can be scanned");
     assert_eq!(rows.len(), 5, "the rows of a dropped group stay");
+}
+
+/// Names that a metrics page can take, each once and with its sentence.
+pub fn an_open_log_takes_writes_and_names_its_figures(subject: &mut dyn Subject) {
+    let fixture = Fixture::open(subject, "groups-status");
+    fixture.store(&at(&fixture.topic("in", 1), 0), 0..5);
+    let status = fixture.log.status();
+    assert!(status.refuses_writes.is_none(), "writes are refused: {:?}", status.refuses_writes);
+    let names: BTreeSet<_> = status.figures.iter().map(|figure| figure.name).collect();
+    assert_eq!(names.len(), status.figures.len(), "a figure is there twice: {:?}", status.figures);
+    for Figure { name, help, value } in status.figures {
+        let characters_fit = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        assert!(!name.is_empty() && characters_fit, "a metric cannot be named {name:?}");
+        assert!(!help.is_empty(), "{name} has no help");
+        assert!(value.is_finite(), "{name} is {value}");
+    }
 }
 
 /// In order of their names; the end lies behind the last record.

@@ -8,7 +8,7 @@ use super::{
     numbers::{Random, Stored, empty_batch, numbered, numbers_of},
     stage::Stage,
 };
-use crate::{NewRecord, Offset, Timestamp};
+use crate::{Commit, NewRecord, Offset, Output, Timestamp};
 
 fn numbers(count: u64) -> Vec<u64> {
     (0..count).collect()
@@ -33,6 +33,22 @@ pub fn records_are_read_in_the_order_of_their_appends(subject: &mut dyn Subject)
         let batches = fixture.log.read(&to, beyond, 1).expect("a read beyond the end is fine");
         assert!(batches.is_empty(), "a read at {beyond}, with the end at {end}, gave {batches:?}");
     }
+}
+
+/// Two outputs of one commit for the same partition lie there in the order of the commit, whatever is between them.
+pub fn outputs_of_a_commit_keep_their_order(subject: &mut dyn Subject) {
+    let fixture = Fixture::open(subject, "ordered-outputs");
+    let topics = ["in", "out", "other"].map(|name| fixture.topic(name, 1));
+    fixture.store(&at(&topics[0], 0), [0]);
+    let mut consumer = fixture.join_alone(fixture.spec(&fixture.group("make"), &[&topics[0]]));
+    let records = consumer.take(1);
+    for round in 0..3 {
+        let output = |topic: usize, first| Output { to: at(&topics[topic], 0), batch: numbered(first..first + 3) };
+        let outputs = vec![output(1, round * 9), output(2, round * 9 + 3), output(1, round * 9 + 6)];
+        fixture.wait(consumer.commit(Commit { outputs, ..consumed(&records) }).expect("a commit is taken"));
+    }
+    let expected = [0, 1, 2, 6, 7, 8, 9, 10, 11, 15, 16, 17, 18, 19, 20, 24, 25, 26];
+    assert_eq!(fixture.read_numbers(&at(&topics[1], 0)), expected);
 }
 
 /// Two steps of two members each: what comes out of a partition is what went in, in that order.

@@ -1,5 +1,7 @@
 //! A record comes back as it was written.
 
+use std::{thread, time::Duration};
+
 use super::{
     Subject,
     consumer::consumed,
@@ -7,7 +9,7 @@ use super::{
     numbers::{Random, Stored, outside_origin},
 };
 use crate::{
-    BatchBuilder, Commit, GroupName, Header, NewRecord, Offset, Origin, Output, Source, Timestamp, TopicPartition,
+    BatchBuilder, Commit, GroupName, Header, NewRecord, Offset, Origin, Output, Poll, Source, Timestamp, TopicPartition,
 };
 
 /// Every odd record that the contract allows: absent, empty and binary parts, repeated headers, times before 1970.
@@ -53,6 +55,24 @@ fn expect_same(found: &[Stored], written: &[NewRecord<'_>]) {
         let headers: Vec<_> = found.headers.iter().map(|(name, value)| Header { name, value }).collect();
         assert_eq!(headers, written.headers, "the headers of {written:?}");
     }
+}
+
+/// Not only when its time is over; and without records it ends when its time is over.
+pub fn a_poll_returns_as_soon_as_there_are_records(subject: &mut dyn Subject) {
+    let fixture = Fixture::open(subject, "records-soon");
+    let topic = fixture.topic("in", 1);
+    let mut consumer = fixture.join_alone(fixture.spec(&fixture.group("poll"), &[&topic]));
+    assert!(matches!(consumer.poll(Duration::from_millis(1), 1), Ok(Poll::Idle)), "a poll of nothing is idle");
+    let (clock, patience) = (fixture.timing.clock.clone(), fixture.timing.patience);
+    let poll = thread::spawn(move || {
+        let started = clock.monotonic();
+        let poll = consumer.poll(patience, 1);
+        (poll, clock.monotonic().saturating_sub(started))
+    });
+    fixture.store(&at(&topic, 0), [1]);
+    let (poll, waited) = poll.join().expect("a poll does not panic");
+    assert!(matches!(poll, Ok(Poll::Records(_))), "a poll with a record to come gave {poll:?}");
+    assert!(waited < patience / 2, "a poll waited {waited:?} of {patience:?} with a record there");
 }
 
 /// By `read` and by a poll, after an append and after a commit, and after a kill.

@@ -1,6 +1,6 @@
 //! Law 8: what cannot be done is refused with an error that names it, and nothing is half done.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, thread};
 
 use super::{
     Subject,
@@ -133,6 +133,24 @@ fn push_oversize(batch: &mut BatchBuilder, oversize_bytes: usize) {
 fn expect_size(message: &str, oversize_bytes: usize) {
     let is_named = numbers_in(message).range(oversize_bytes..oversize_bytes + 4096).next().is_some();
     assert!(is_named, "the size of about {oversize_bytes} is named: {message}");
+}
+
+/// A poll and a ticket that would wait for long: nobody hangs on a log that is closed.
+pub fn whatever_waits_when_the_log_closes(subject: &mut dyn Subject) {
+    let fixture = Fixture::open(subject, "refused-waiting");
+    let (input, quiet) = (fixture.topic("in", 1), fixture.topic("quiet", 1));
+    let stage = Stage::new(&fixture, "copy", &input, &[]);
+    fixture.store(&at(&input, 0), 0..5);
+    let mut consumer = stage.join_alone(&fixture);
+    let _in_hand = consumer.take(5);
+    let reader = fixture.log.rows(&stage.group, &stage.table).expect("a reader of rows can be made");
+    let never_caught_up = reader.caught_up(&at(&input, 0)).expect("the partition is here");
+    let mut waiting = fixture.join_alone(fixture.spec(&fixture.group("waiting"), &[&quiet]));
+    let patience = fixture.timing.patience;
+    let poll = thread::spawn(move || waiting.poll(patience, 1).map(|_| ()));
+    fixture.log.close().expect("a log can be closed");
+    refusal(fixture.timing.wait(never_caught_up), ErrorKind::Closed);
+    refusal(poll.join().expect("a poll does not panic"), ErrorKind::Closed);
 }
 
 /// All of them, on the log, its members and its readers; a second close is fine, and so is opening it again.

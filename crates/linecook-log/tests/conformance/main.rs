@@ -11,17 +11,18 @@ mod model;
 /// Long enough that a kill finds commits that are not durable.
 const DELAY: Duration = Duration::from_millis(2);
 
-fn model() -> Model {
-    Model::new(Durability::Delayed(DELAY), Duration::from_secs(20))
+const PATIENCE: Duration = Duration::from_secs(20);
+
+mod durable_later {
+    use super::*;
+
+    linecook_log::conformance_tests!(Model::new(Durability::Delayed(DELAY), PATIENCE));
 }
 
-linecook_log::conformance_tests!(model());
+mod durable_at_once {
+    use super::*;
 
-#[test]
-fn a_log_whose_writes_are_durable_at_once_passes_too() {
-    for (_, test) in linecook_log::conformance::ALL {
-        test(&mut Model::new(Durability::Immediate, Duration::from_secs(20)));
-    }
+    linecook_log::conformance_tests!(Model::new(Durability::Immediate, PATIENCE));
 }
 
 macro_rules! a_log_that_breaks_this_law_is_found {

@@ -44,7 +44,8 @@ fn fields(json: &str) -> Vec<(String, String)> {
 
 #[test]
 fn numbers_keep_their_digits() {
-    let json = r#"{"order_id":"7","number":1,"type":null,"a":1e400,"b":0.10,"c":-0,"d":123456789012345678901234567890}"#;
+    let json =
+        r#"{"order_id":"7","number":1,"type":null,"a":1e400,"b":0.10,"c":-0,"d":123456789012345678901234567890}"#;
     assert_eq!(passed_through(json), json);
 }
 

@@ -57,7 +57,7 @@ impl<T: SettingValue> Key<T> {
         self
     }
 
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 

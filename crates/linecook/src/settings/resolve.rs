@@ -33,6 +33,13 @@ pub struct Section<'a> {
     name: String,
 }
 
+impl Default for Settings {
+    /// Those without any source: every setting has its default.
+    fn default() -> Self {
+        Self::load(Sources::new())
+    }
+}
+
 impl Settings {
     /// From those sources. What is wrong with them comes out of [`finish`](Self::finish).
     pub fn load(sources: Sources) -> Self {

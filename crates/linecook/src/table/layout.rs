@@ -61,21 +61,12 @@ pub(super) fn put_state_key(key: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// The key of the state of the entry whose items begin with `prefix`.
-pub(super) fn state_key_beside(items_prefix: &[u8]) -> Vec<u8> {
-    with_last(items_prefix, STATE)
-}
-
 /// What the keys of all items of an entry begin with, by the key of its state.
 pub(super) fn items_prefix_beside(state_key: &[u8]) -> Vec<u8> {
-    with_last(state_key, ITEMS)
-}
-
-fn with_last(key: &[u8], last: u8) -> Vec<u8> {
-    let mut key = key.to_vec();
-    key.pop();
-    key.push(last);
-    key
+    let mut prefix = state_key.to_vec();
+    prefix.pop();
+    prefix.push(ITEMS);
+    prefix
 }
 
 /// The key of an items row, by the key of the entry's state.
@@ -110,7 +101,7 @@ pub(super) fn is_state(row_key: &[u8], entry_prefix_bytes: usize) -> bool {
     row_key[entry_prefix_bytes..] == [STATE]
 }
 
-/// Where the bytes of a key in an expiry row begin and end; the key of its state is made of it.
+/// The keys of an expiry row.
 pub(super) fn expired_keys(value: &[u8]) -> Result<Vec<&[u8]>> {
     let mut rest = body(value)?;
     let mut keys = Vec::new();
@@ -139,7 +130,7 @@ pub(super) fn key_of(state_key: &[u8]) -> &[u8] {
 }
 
 /// A value with nothing but its version.
-pub(super) fn begun_value() -> Vec<u8> {
+pub(crate) fn begun_value() -> Vec<u8> {
     vec![VERSION]
 }
 
@@ -209,7 +200,7 @@ mod tests {
         assert_eq!(state, b"\x01\0\x0212\0");
         assert_eq!(items_key(&state, CAUSE), b"\x01\0\x0212\x01\x05pizza\0\0\0\0\0\0\x01\x02");
         assert_eq!(expiry_key(Hour(3), CAUSE), b"\x02\0\0\0\0\0\0\0\x03\x05pizza\0\0\0\0\0\0\x01\x02");
-        assert_eq!(expiry_value([&b"12"[..], b"1"]), b"\x01\x02\012\x01\01");
+        assert_eq!(expiry_value([&b"12"[..], b"1"]), b"\x01\x02\x0012\x01\x001");
         let mut value = begun_value();
         for item in [&b"{}"[..], b"7"] {
             put_item::<()>(&mut value, |out| {
@@ -258,7 +249,7 @@ mod tests {
 
     #[test]
     fn values_cut_short_are_corrupt() {
-        assert!(expired_keys(b"\x01\x02\01").is_err());
+        assert!(expired_keys(b"\x01\x02\x001").is_err());
         assert!(expired_keys(b"\x01\x02").is_err());
         assert!(items(b"\x01\x02\0\0\0{").unwrap().any(|item| item.is_err()));
         assert!(items(b"").is_err());

@@ -1,0 +1,84 @@
+//! `/healthz` and `/readyz`: derived from what workers and log did, not from what they intend.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use linecook_log::{Clock, Log};
+use serde_json::{Value, json};
+
+use super::Problem;
+use crate::WorkerHealth;
+
+/// A worker that is asked how it is.
+pub(crate) struct Watched {
+    /// The service and which of its workers it is.
+    pub(crate) name: String,
+    pub(crate) health: Arc<WorkerHealth>,
+    /// Its thread has ended before it was told to.
+    pub(crate) has_ended: Arc<AtomicBool>,
+}
+
+/// How a process is.
+pub(crate) struct Health {
+    log: Arc<dyn Log>,
+    clock: Arc<dyn Clock>,
+    workers: Vec<Watched>,
+}
+
+/// A worker polls many times a second, and a batch takes a fraction of one.
+const SILENT_AFTER: Duration = Duration::from_secs(30);
+
+impl Health {
+    pub(crate) fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>, workers: Vec<Watched>) -> Self {
+        Self { log, clock, workers }
+    }
+
+    /// Whether the process does what it is there for; if not, restarting it is what may help.
+    pub(crate) fn alive(&self) -> Response {
+        answer(self.workers.iter().filter_map(|worker| self.why_dead(worker)).collect())
+    }
+
+    /// Whether it takes work now.
+    pub(crate) fn ready(&self) -> Response {
+        let of_workers = self.workers.iter().filter_map(|worker| self.why_dead(worker).or_else(|| why_unready(worker)));
+        let mut reasons: Vec<_> = of_workers.collect();
+        reasons.extend(self.log.status().refuses_writes.map(|error| format!("log: {}", error.chain())));
+        answer(reasons)
+    }
+
+    fn why_dead(&self, worker: &Watched) -> Option<String> {
+        let name = &worker.name;
+        if worker.has_ended.load(Ordering::Acquire) {
+            let reason = worker.health.report().blocked.unwrap_or_default();
+            return Some(format!("{name}: its thread has ended: {reason}"));
+        }
+        let silence = self.clock.timestamp().since(worker.health.report().last_poll?);
+        (silence > SILENT_AFTER).then(|| format!("{name}: has not polled: seconds={}", silence.as_secs()))
+    }
+}
+
+fn why_unready(worker: &Watched) -> Option<String> {
+    let report = worker.health.report();
+    let name = &worker.name;
+    match report.blocked {
+        Some(reason) => Some(format!("{name}: {reason}")),
+        None if report.assigned.is_empty() => Some(format!("{name}: owns no partition yet")),
+        None => None,
+    }
+}
+
+fn answer(reasons: Vec<String>) -> Response {
+    if reasons.is_empty() {
+        return Json::<Value>(json!({ "status": "ok" })).into_response();
+    }
+    Problem::unavailable(reasons.join("; ")).into_response()
+}

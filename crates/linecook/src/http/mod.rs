@@ -1,0 +1,18 @@
+//! The HTTP edge: the routes that services give, and those that every service has.
+//!
+//! A service's routes are an ordinary [`axum::Router`]. What it gets from the toolkit is an [`Edge`]: readers of its
+//! tables and producers of the topics it says it writes. Around them every process has `/healthz`, `/readyz` and
+//! `/metrics`, and every error is `application/problem+json` ([`Problem`]), unknown paths and wrong methods included.
+
+mod edge;
+mod health;
+mod metrics_page;
+mod problem;
+mod server;
+
+pub use edge::{Edge, Producer};
+pub use problem::Problem;
+
+pub(crate) use health::{Health, Watched};
+pub(crate) use metrics_page::MetricsPage;
+pub(crate) use server::{Server, listen, routes};

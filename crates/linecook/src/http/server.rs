@@ -1,0 +1,99 @@
+//! Listening, answering, and ending in good order.
+
+use std::{io, net::TcpListener, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+    serve::ListenerExt,
+};
+use tokio::{
+    runtime::{self, Runtime},
+    sync::watch,
+    task::JoinHandle,
+};
+
+use super::{Health, MetricsPage, Problem};
+use crate::settings::HostPort;
+
+/// Binds the address; the port may be 0 for a free one.
+pub(crate) fn listen(address: &HostPort) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind((address.host(), address.port()))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// A service's routes with those that every process has around them.
+pub(crate) fn routes(of_services: Router, health: Arc<Health>, metrics: Arc<MetricsPage>) -> Router {
+    let (alive, ready) = (Arc::clone(&health), health);
+    of_services
+        .route("/healthz", get(async move || alive.alive()))
+        .route("/readyz", get(async move || ready.ready()))
+        .route("/metrics", get(async move || page(&metrics)))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+}
+
+async fn unknown_path(request: Request) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing here: path={}", request.uri().path()))
+}
+
+/// The router adds `Allow` with what the path takes.
+async fn wrong_method(request: Request) -> Problem {
+    let detail =
+        format!("the path does not take this method: method={} path={}", request.method(), request.uri().path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+}
+
+fn page(metrics: &MetricsPage) -> Response {
+    match metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+            .into_response(),
+        Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// A running server.
+pub(crate) struct Server {
+    runtime: Runtime,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Answers on `listener` until it is stopped.
+    pub(crate) fn start(listener: TcpListener, routes: Router) -> io::Result<Self> {
+        let runtime = runtime::Builder::new_multi_thread().thread_name("http").enable_all().build()?;
+        let (stop, mut stopped) = watch::channel(false);
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let task = runtime.spawn(async move {
+            // An answer is one small write: waiting for more to send with it only delays it.
+            let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+            let until = async move { drop(stopped.wait_for(|is_stopped| *is_stopped).await) };
+            if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(until).await {
+                tracing::error!(%error, "the HTTP server ended");
+            }
+        });
+        Ok(Self { runtime, stop, task })
+    }
+
+    /// Takes no more requests, finishes those in hand for at most `max_wait`, and does `then` before its runtime ends.
+    pub(crate) fn stop<T>(self, max_wait: Duration, then: impl FnOnce() -> T) -> T {
+        self.stop.send_replace(true);
+        self.runtime.block_on(async { drop(tokio::time::timeout(max_wait, self.task).await) });
+        let outcome = then();
+        self.runtime.shutdown_timeout(Duration::from_millis(100));
+        outcome
+    }
+
+    /// For tasks beside the server, as waiting for signals.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+}

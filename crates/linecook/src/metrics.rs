@@ -1,0 +1,198 @@
+//! What workers measure.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use linecook_log::{ErrorKind, TopicPartition};
+use parking_lot::Mutex;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+use crate::{Service, counter::Counted};
+
+type Labels = Vec<(&'static str, String)>;
+type Seconds = Gauge<f64, AtomicU64>;
+
+/// The metrics of all workers of a process. What a worker counts, it counts when its commit is made.
+///
+/// ```
+/// use linecook::Metrics;
+/// use prometheus_client::registry::Registry;
+///
+/// let mut registry = Registry::default();
+/// let metrics = Metrics::new(&mut registry);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    records: Family<Labels, Counter>,
+    dead_letters: Family<Labels, Counter>,
+    commits: Family<Labels, Counter>,
+    commit_seconds: Family<Labels, Histogram, fn() -> Histogram>,
+    errors: Family<Labels, Counter>,
+    lag_seconds: Family<Labels, Seconds>,
+    counted: Arc<CountedByHandlers>,
+}
+
+impl Metrics {
+    /// Metrics that `registry` tells, each with its service as a label.
+    pub fn new(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            records: Family::default(),
+            dead_letters: Family::default(),
+            commits: Family::default(),
+            commit_seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_05, 2.0, 16))),
+            errors: Family::default(),
+            lag_seconds: Family::default(),
+            counted: Arc::default(),
+        };
+        let Self { records, dead_letters, commits, commit_seconds, errors, lag_seconds, counted } = metrics.clone();
+        registry.register("linecook_records", "Records handled, by stage or table", records);
+        registry.register("linecook_dead_letters", "Records that failed, by stage or table", dead_letters);
+        registry.register("linecook_commits", "Commits made", commits);
+        registry.register("linecook_commit_seconds", "Time that the log took for a commit", commit_seconds);
+        registry.register("linecook_errors", "Calls to the log that failed, by kind", errors);
+        registry.register("linecook_lag_seconds", "Age of the records taken last, 0 when none wait", lag_seconds);
+        registry.register_collector(Box::new(counted));
+        metrics
+    }
+
+    /// Those of a worker of that service, looked up once.
+    pub(crate) fn of_worker(&self, service: &Service) -> WorkerMetrics {
+        let name = service.name().to_string();
+        let of_service = vec![("service", name.clone())];
+        let of_step = |family: &Family<Labels, Counter>| {
+            let labels = |step: &str| vec![("service", name.clone()), ("stage", step.to_owned())];
+            service.steps().iter().map(|step| family.get_or_create_owned(&labels(&step.name))).collect()
+        };
+        WorkerMetrics {
+            records: of_step(&self.records),
+            dead_letters: of_step(&self.dead_letters),
+            commits: self.commits.get_or_create_owned(&of_service),
+            commit_seconds: self.commit_seconds.get_or_create_owned(&of_service),
+            lags: Vec::new(),
+            service: name,
+            all: self.clone(),
+        }
+    }
+}
+
+/// The metrics of a worker.
+#[derive(Debug)]
+pub(crate) struct WorkerMetrics {
+    service: String,
+    all: Metrics,
+    /// For each step of the service.
+    records: Vec<Counter>,
+    dead_letters: Vec<Counter>,
+    commits: Counter,
+    commit_seconds: Histogram,
+    lags: Vec<(TopicPartition, Seconds)>,
+}
+
+/// What a step has done since the last commit.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct StepCounts {
+    pub(crate) records: u64,
+    pub(crate) dead_letters: u64,
+}
+
+impl WorkerMetrics {
+    pub(crate) fn committed(&self, steps: &[StepCounts], counted: &[Counted], took: Duration) {
+        for (number, step) in steps.iter().enumerate() {
+            self.records[number].inc_by(step.records);
+            self.dead_letters[number].inc_by(step.dead_letters);
+        }
+        if !counted.is_empty() {
+            self.all.counted.add(&self.service, counted);
+        }
+        self.commits.inc();
+        self.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn failed(&self, kind: ErrorKind) {
+        let kind = format!("{kind:?}").to_lowercase();
+        self.all.errors.get_or_create(&vec![("service", self.service.clone()), ("kind", kind)]).inc();
+    }
+
+    /// The newest record taken from there was committed that long ago.
+    pub(crate) fn lags(&mut self, from: &TopicPartition, age: Duration) {
+        let known = self.lags.iter().position(|(of, _)| of == from);
+        let index = known.unwrap_or_else(|| {
+            let gauge = self.all.lag_seconds.get_or_create_owned(&place_labels(&self.service, from));
+            self.lags.push((from.clone(), gauge));
+            self.lags.len() - 1
+        });
+        self.lags[index].1.set(age.as_secs_f64());
+    }
+
+    /// Nothing waits.
+    pub(crate) fn has_caught_up(&self) {
+        for (_, lag) in &self.lags {
+            lag.set(0.0);
+        }
+    }
+
+    /// The partition is another worker's now, and so is its lag.
+    pub(crate) fn gave_up(&mut self, partitions: &[TopicPartition]) {
+        for (of, _) in self.lags.extract_if(.., |(of, _)| partitions.contains(of)) {
+            let labels = place_labels(&self.service, &of);
+            self.all.lag_seconds.remove(&labels);
+        }
+    }
+}
+
+fn place_labels(service: &str, from: &TopicPartition) -> Labels {
+    let TopicPartition { topic, partition } = from;
+    vec![("service", service.to_owned()), ("topic", topic.to_string()), ("partition", partition.to_string())]
+}
+
+/// Service, then the value of the counter's own label.
+type CountsByLabel = BTreeMap<(String, &'static str), u64>;
+
+/// The counters of handlers: which there are is known only when they count.
+#[derive(Default)]
+struct CountedByHandlers(Mutex<BTreeMap<crate::Counter, CountsByLabel>>);
+
+impl CountedByHandlers {
+    fn add(&self, service: &str, counted: &[Counted]) {
+        let mut all = self.0.lock();
+        for Counted { counter, label_value, count } in counted {
+            *all.entry(*counter).or_default().entry((service.to_owned(), label_value)).or_default() += count;
+        }
+    }
+}
+
+impl Collector for CountedByHandlers {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for (counter, counts) in &*self.0.lock() {
+            // The encoder adds the suffix itself.
+            let name = counter.name().trim_end_matches("_total");
+            let kind = ConstCounter::new(0_u64).metric_type();
+            let mut family = encoder.encode_descriptor(name, counter.help(), None, kind)?;
+            for ((service, value), count) in counts {
+                let labels = [("service", service.as_str()), (counter.label(), *value)];
+                ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for CountedByHandlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CountedByHandlers")
+    }
+}

@@ -1,0 +1,37 @@
+//! What is on the screen after a start: what runs, on which log, where the data is, what to try.
+
+use std::{fmt, net::SocketAddr};
+
+use super::Prepared;
+
+pub(crate) struct Screen<'a> {
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) address: SocketAddr,
+}
+
+impl fmt::Display for Screen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Prepared { name, common, selection, definitions, .. } = self.prepared;
+        let data_dir = std::path::absolute(&common.data_dir).unwrap_or_else(|_| common.data_dir.clone());
+        let url = format!("http://{}", self.address);
+        writeln!(f, "{name} {}", env!("CARGO_PKG_VERSION"))?;
+        writeln!(f)?;
+        line(f, "runs", &selection.running().join(", "))?;
+        if !selection.others().is_empty() {
+            line(f, "not here", &selection.others().join(", "))?;
+        }
+        line(f, "log", &format!("embedded, {} partitions a topic, exactly once", common.partitions))?;
+        line(f, "data", &data_dir.display())?;
+        line(f, "url", &url)?;
+        for definition in definitions.iter().filter(|definition| selection.has(definition.name)) {
+            if let Some(example) = definition.example {
+                line(f, "try", &example.replace("{url}", &url))?;
+            }
+        }
+        line(f, "stop", &"ctrl-c")
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, name: &str, value: &dyn fmt::Display) -> fmt::Result {
+    writeln!(f, "  {name:<9}{value}")
+}

@@ -1,0 +1,115 @@
+//! The threads that work: each owns a worker and steps it until it is told to stop.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use linecook_log::{Clock, ErrorKind, Log};
+
+use super::{Prepared, Stop};
+use crate::{Metrics, Seat, Step, Worker, WorkerHealth, http::Watched};
+
+/// How long a worker may be busy with what it polled before others get its partitions.
+const MAX_SILENCE: Duration = Duration::from_secs(60);
+
+/// All workers of a process.
+pub(crate) struct Workers {
+    threads: Vec<Running>,
+    stop: Arc<AtomicBool>,
+}
+
+struct Running {
+    name: String,
+    health: Arc<WorkerHealth>,
+    has_ended: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Workers {
+    /// Starts the workers of the services that run.
+    pub(crate) fn start(
+        prepared: &Prepared,
+        log: &Arc<dyn Log>,
+        clock: &Arc<dyn Clock>,
+        metrics: &Metrics,
+    ) -> Result<Self, Stop> {
+        let mut workers = Self { threads: Vec::new(), stop: Arc::default() };
+        for service in prepared.services.iter().filter(|service| prepared.runs(service.name().as_str())) {
+            for worker in 0..prepared.common.workers {
+                let instance = prepared.common.instance.clone();
+                let seat = Seat { instance, worker, max_silence: MAX_SILENCE };
+                let name = format!("{}-{}", service.name(), worker + 1);
+                let worker = Worker::new(Arc::clone(service), Arc::clone(log), Arc::clone(clock), seat, metrics);
+                workers.run(name, worker)?;
+            }
+        }
+        Ok(workers)
+    }
+
+    fn run(&mut self, name: String, worker: Worker) -> Result<(), Stop> {
+        let (health, has_ended) = (worker.health(), Arc::<AtomicBool>::default());
+        let (stop, ended) = (Arc::clone(&self.stop), Arc::clone(&has_ended));
+        let label = name.clone();
+        let work = move || {
+            // Set however the thread ends, by a panic of ours, too.
+            let _ended = SetOnDrop(ended);
+            work(&label, worker, &stop);
+        };
+        let thread = thread::Builder::new().name(name.clone()).spawn(work);
+        let thread = thread.map_err(|error| Stop::failed(format!("cannot start a worker: {error}")))?;
+        self.threads.push(Running { name, health, has_ended, thread });
+        Ok(())
+    }
+
+    /// What to ask how they are.
+    pub(crate) fn watched(&self) -> Vec<Watched> {
+        let watched = |running: &Running| Watched {
+            name: running.name.clone(),
+            health: Arc::clone(&running.health),
+            has_ended: Arc::clone(&running.has_ended),
+        };
+        self.threads.iter().map(watched).collect()
+    }
+
+    /// Lets each finish its step and leave.
+    pub(crate) fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        for running in self.threads {
+            running.thread.thread().unpark();
+            if running.thread.join().is_err() {
+                tracing::error!(worker = running.name, "a worker has panicked");
+            }
+        }
+    }
+}
+
+struct SetOnDrop(Arc<AtomicBool>);
+
+impl Drop for SetOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+fn work(name: &str, mut worker: Worker, stop: &AtomicBool) {
+    while !stop.load(Ordering::Acquire) {
+        match worker.step() {
+            Ok(Step::Blocked { wait }) => thread::park_timeout(wait),
+            Ok(_) => {}
+            Err(error) => {
+                if error.kind() != ErrorKind::Closed {
+                    tracing::error!(worker = name, error = error.chain(), "a worker cannot go on");
+                }
+                return;
+            }
+        }
+    }
+    if let Err(error) = worker.leave() {
+        tracing::warn!(worker = name, error = error.chain(), "a worker could not leave in good order");
+    }
+}

@@ -1,0 +1,246 @@
+use std::{sync::Arc, time::Duration};
+
+use linecook_log::Offset;
+
+use crate::{
+    Failure, Found, Limits, Service, Step, Table, TableReader, Topic,
+    testing::{Fixture, Made, fetch},
+};
+
+const ORDERS: Topic<String, u64> = Topic::new("orders");
+const DONE: Topic<String, String> = Topic::new("done");
+const PIZZA: Topic<String, u64> = Topic::new("pizza");
+const BY_NAME: Topic<String, String> = Topic::new("by-name");
+/// How many pizzas of an order are missing, and those that are there.
+const PROGRESS: Table<String, u64, String> = Table::new("progress");
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn orders(service: &mut Service) {
+    service
+        .table(PROGRESS)
+        .fold(ORDERS, |entry, count, _| {
+            if entry.state().is_some() {
+                return Ok(());
+            }
+            entry.put(count);
+            (0..count).try_for_each(|number| entry.emit(&PIZZA, &number))
+        })
+        .emits(PIZZA)
+        .emits(BY_NAME)
+        .fold(DONE, |entry, pizza, _| {
+            let left = entry.state_mut().ok_or_else(|| Failure::reject("nobody ordered it"))?;
+            *left = left.checked_sub(1).ok_or_else(|| Failure::reject("one too many"))?;
+            entry.push(&pizza)?;
+            entry.emit_under(&BY_NAME, &pizza, &"done".to_owned())?;
+            if pizza == "calzone" { Err(Failure::reject("it folds")) } else { Ok(()) }
+        })
+        .retention(WEEK);
+}
+
+fn fixture() -> Fixture {
+    let mut fixture = Fixture::new(orders);
+    fixture.assign(&["orders/0", "orders/1", "done/0", "done/1"]);
+    fixture
+}
+
+/// Reads what the fixture's table has; keys lie in the partition that they hash to.
+fn reader(fixture: &Fixture) -> TableReader<String, u64, String> {
+    TableReader::new(Arc::new(fixture.log.clone()), 2)
+}
+
+/// The key's own partition, of two.
+fn topic_at(topic: &str, key: &str) -> String {
+    format!("{topic}/{}", linecook_log::partition_of(key.as_bytes(), 2))
+}
+
+fn order(key: &str, offset: u64, count: u64) -> linecook_log::Fetch {
+    fetch(&topic_at("orders", key), offset, &[(key, &count.to_string())])
+}
+
+fn done(key: &str, offset: u64, pizzas: &[&str]) -> linecook_log::Fetch {
+    let values: Vec<_> = pizzas.iter().map(|pizza| format!("{pizza:?}")).collect();
+    let records: Vec<_> = values.iter().map(|value| (key, value.as_str())).collect();
+    fetch(&topic_at("done", key), offset, &records)
+}
+
+fn found(state: u64, items: &[&str]) -> Option<Found<u64, String>> {
+    Some(Found { state, items: items.iter().map(ToString::to_string).collect() })
+}
+
+#[test]
+fn an_order_is_expanded_into_its_pizzas_once() {
+    let mut fixture = fixture();
+    let made = fixture.handle([order("7", 0, 3)]);
+    let to = topic_at("pizza", "7");
+    assert_eq!(made.written(), [format!("{to} 7=0"), format!("{to} 7=1"), format!("{to} 7=2")]);
+    let made = fixture.handle([order("7", 1, 3)]);
+    assert!(made.outputs.is_empty() && made.rows.is_empty());
+    assert_eq!(reader(&fixture).get(&"7".to_owned()).unwrap(), Some(3));
+}
+
+#[test]
+fn the_items_of_a_key_and_a_commit_share_a_row() {
+    let mut fixture = fixture();
+    fixture.handle([order("7", 0, 9)]);
+    let made = fixture.handle([done("7", 20, &["a", "b"]), done("7", 22, &["c"])]);
+    assert_eq!(made.rows.len(), 2, "one of items, one of state");
+    assert!(made.rows[0].key.ends_with(&20_u64.to_be_bytes()));
+    fixture.handle([done("7", 23, &["d"])]);
+    let reader = reader(&fixture);
+    assert_eq!(reader.get_with_items(&"7".to_owned()).unwrap(), found(5, &["a", "b", "c", "d"]));
+    assert_eq!(reader.items(&"7".to_owned()).unwrap().len(), 4);
+    assert!(reader.caught_up(&ORDERS, &"7".to_owned()).is_ok());
+}
+
+#[test]
+fn many_records_of_a_key_read_and_write_its_state_once() {
+    let mut fixture = fixture();
+    fixture.handle([order("7", 0, 100)]);
+    let gets = fixture.script().gets;
+    let pizzas = vec!["a"; 100];
+    let made = fixture.handle([done("7", 0, &pizzas)]);
+    assert_eq!(fixture.script().gets - gets, 1);
+    assert_eq!(made.rows.len(), 2);
+    assert_eq!(reader(&fixture).get(&"7".to_owned()).unwrap(), Some(0));
+}
+
+#[test]
+fn a_failing_fold_changes_nothing_of_what_the_records_before_it_did() {
+    let mut fixture = fixture();
+    fixture.handle([order("7", 0, 9)]);
+    let made = fixture.handle([done("7", 0, &["a", "calzone", "b", "calzone"])]);
+    assert_eq!(made.dead_letters(), ["progress it folds", "progress it folds"]);
+    let emitted = made.written().iter().filter(|line| line.starts_with("by-name")).count();
+    assert_eq!(emitted, 2);
+    assert_eq!(reader(&fixture).get_with_items(&"7".to_owned()).unwrap(), found(7, &["a", "b"]));
+}
+
+#[test]
+fn the_first_record_of_a_row_may_be_the_one_that_fails() {
+    let mut fixture = fixture();
+    fixture.handle([order("7", 0, 9)]);
+    let made = fixture.handle([done("7", 0, &["calzone"])]);
+    assert!(made.rows.is_empty(), "{:?}", made.rows);
+    let made = fixture.handle([done("7", 1, &["calzone", "a"])]);
+    assert!(made.rows[0].key.ends_with(&2_u64.to_be_bytes()), "the row begins with the record that is in it");
+}
+
+#[test]
+fn an_item_needs_a_key_that_is_known() {
+    let mut fixture = Fixture::new(|service| {
+        service.table(PROGRESS).fold(DONE, |entry, pizza, _| entry.push(&pizza));
+    });
+    fixture.assign(&["done/0"]);
+    let made = fixture.handle([fetch("done/0", 0, &[("7", "\"a\"")])]);
+    assert_eq!(made.dead_letters(), ["progress an item under a key that has no state"]);
+}
+
+#[test]
+fn a_topic_that_is_not_declared_is_not_emitted_to() {
+    let mut fixture = Fixture::new(|service| {
+        service.table(PROGRESS).fold(DONE, |entry, _, _| entry.emit(&PIZZA, &1));
+    });
+    fixture.assign(&["done/0"]);
+    let made = fixture.handle([fetch("done/0", 0, &[("7", "\"a\"")])]);
+    assert_eq!(made.dead_letters(), ["progress the table does not declare that it emits to topic=pizza"]);
+}
+
+#[test]
+fn what_is_emitted_under_another_key_goes_to_the_partition_of_that_key() {
+    let mut fixture = fixture();
+    fixture.handle([order("7", 0, 9)]);
+    let made = fixture.handle([done("7", 0, &["a", "b", "c", "d"])]);
+    for (to, batch) in made.outputs {
+        for record in batch.records() {
+            assert_eq!(linecook_log::partition_of(record.key.unwrap(), 2), to.partition);
+        }
+    }
+}
+
+#[test]
+fn a_state_of_another_version_stops_the_worker() {
+    let mut fixture = fixture();
+    fixture.handle([order("7", 0, 9)]);
+    let (partition, key, _) = fixture.log.rows_of(&PROGRESS.log_name()).remove(0);
+    fixture.log.put_row(&PROGRESS.log_name(), partition, key, b"\x09");
+    fixture.will_fetch([done("7", 0, &["a"])]);
+    let error = fixture.worker.step().unwrap_err();
+    assert!(error.to_string().contains("found=9 known=1"), "{error}");
+}
+
+/// Advances the clock to where the rows of what was written now are due.
+fn expire(fixture: &Fixture) {
+    fixture.clock.advance(WEEK + HOUR);
+}
+
+#[test]
+fn all_rows_of_a_key_are_deleted_when_its_time_is_over() {
+    let mut fixture = fixture();
+    fixture.handle([order("7", 0, 9), order("10", 5, 9)]);
+    fixture.handle([done("7", 0, &["a", "b"])]);
+    assert_eq!(fixture.step(), Step::Idle);
+    assert_eq!(fixture.log.rows_of(&PROGRESS.log_name()).len(), 5);
+
+    fixture.clock.advance(WEEK - HOUR);
+    assert_eq!(fixture.step(), Step::Idle);
+    assert_eq!(fixture.log.rows_of(&PROGRESS.log_name()).len(), 5, "not before");
+
+    fixture.clock.advance(HOUR + HOUR);
+    for _ in 0..4 {
+        assert_eq!(fixture.step(), Step::Idle);
+    }
+    assert_eq!(fixture.log.rows_of(&PROGRESS.log_name()), []);
+    let mut offsets: Vec<_> = fixture.script().made.iter().flat_map(Made::offsets).collect();
+    offsets.sort();
+    assert_eq!(offsets, ["orders/0:6", "orders/1:1"], "one commit a partition, and its offset stays as it is");
+}
+
+#[test]
+fn a_large_entry_is_deleted_in_steps_with_its_state_last() {
+    let limits = Limits { expiry_rows: 3, ..Limits::default() };
+    let mut fixture = Fixture::with_limits(orders, limits);
+    fixture.assign(&["orders/0", "orders/1", "done/0", "done/1"]);
+    fixture.handle([order("7", 0, 9)]);
+    for offset in 0..7 {
+        fixture.handle([done("7", offset, &["a"])]);
+    }
+    expire(&fixture);
+    let mut states = Vec::new();
+    while !fixture.log.rows_of(&PROGRESS.log_name()).is_empty() {
+        assert_eq!(fixture.step(), Step::Idle);
+        let made = fixture.last_made();
+        assert!(made.rows.len() <= 5, "{}", made.rows.len());
+        states.push(reader(&fixture).get(&"7".to_owned()).unwrap().is_some());
+    }
+    assert_eq!(states, [true, true, false]);
+}
+
+#[test]
+fn a_key_that_comes_back_is_new() {
+    let mut fixture = fixture();
+    fixture.handle([order("7", 0, 2)]);
+    expire(&fixture);
+    assert_eq!(fixture.step(), Step::Idle);
+    fixture.last_made();
+    let made = fixture.handle([order("7", 1, 2)]);
+    assert_eq!(made.outputs[0].1.count(), 2);
+    assert_eq!(made.rows.len(), 2, "its state and its expiry");
+}
+
+#[test]
+fn rows_wait_for_their_deletion_in_the_order_of_time() {
+    let mut fixture = fixture();
+    fixture.handle([order("7", 0, 1)]);
+    fixture.clock.advance(HOUR * 48);
+    fixture.handle([order("8", 9, 1)]);
+    fixture.clock.advance(WEEK - HOUR * 40);
+    for _ in 0..3 {
+        fixture.step();
+    }
+    let reader = reader(&fixture);
+    assert_eq!(reader.get(&"7".to_owned()).unwrap(), None);
+    assert_eq!(reader.get(&"8".to_owned()).unwrap(), Some(1));
+    assert_eq!(reader.get(&"x".repeat(70_000)).unwrap(), None);
+    assert_eq!(fixture.script().made.last().unwrap().offsets[0].1, Offset(10));
+}

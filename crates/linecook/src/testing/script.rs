@@ -1,0 +1,250 @@
+//! A log that follows a script: a state machine is tested by what it is told.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use linecook_log::{
+    Batch, BatchBuilder, Commit, Error, ErrorKind, GroupDescription, GroupName, GroupSpec, Log, Member, MemberSpec,
+    Offset, Partition, PartitionDescription, Poll, Result, Row, RowChange, Rows, Scan, Status, TableName, Ticket,
+    Timestamp, TopicDescription, TopicName, TopicPartition, TopicSpec,
+};
+use parking_lot::Mutex;
+
+/// What a member is told, and what it has done.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    pub(crate) topics: BTreeMap<TopicName, u32>,
+    pub(crate) joins: Vec<MemberSpec>,
+    pub(crate) join_errors: VecDeque<Error>,
+    pub(crate) polls: VecDeque<Result<Poll>>,
+    /// The longest wait of each poll.
+    pub(crate) waits: Vec<Duration>,
+    /// What the next commits are answered; what is not here succeeds.
+    pub(crate) answers: VecDeque<Option<ErrorKind>>,
+    pub(crate) refused: Vec<Made>,
+    pub(crate) made: Vec<Made>,
+    /// A commit with a record larger than that is invalid.
+    pub(crate) largest_value_bytes: Option<usize>,
+    pub(crate) get_errors: VecDeque<Error>,
+    pub(crate) gets: usize,
+    pub(crate) left: bool,
+    rows: BTreeMap<(TableName, Partition, Bytes), Bytes>,
+}
+
+/// A commit, to be looked at.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) outputs: Vec<(TopicPartition, Batch)>,
+    pub(crate) rows: Vec<RowChange>,
+    pub(crate) offsets: Vec<(TopicPartition, Offset)>,
+}
+
+impl Made {
+    fn of(commit: Commit) -> Self {
+        let finish = |output: linecook_log::Output| (output.to, output.batch.finish(Offset(0), Timestamp(0)));
+        Self { outputs: commit.outputs.into_iter().map(finish).collect(), rows: commit.rows, offsets: commit.offsets }
+    }
+
+    /// `topic/partition key=value` of each record.
+    pub(crate) fn written(&self) -> Vec<String> {
+        let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or(b"-")).into_owned();
+        let lines = |(to, batch): &(TopicPartition, Batch)| {
+            let line = |record: linecook_log::Record<'_>| format!("{to} {}={}", text(record.key), text(record.value));
+            batch.records().map(line).collect::<Vec<_>>()
+        };
+        self.outputs.iter().flat_map(lines).collect()
+    }
+
+    /// `topic/partition:offset` of each partition.
+    pub(crate) fn offsets(&self) -> Vec<String> {
+        self.offsets.iter().map(|(at, offset)| format!("{at}:{offset}")).collect()
+    }
+
+    /// `stage reason` of each dead letter.
+    pub(crate) fn dead_letters(&self) -> Vec<String> {
+        let letters = self.outputs.iter().filter(|(to, _)| to.topic.as_str().ends_with(".dead-letters"));
+        let text = |record: &linecook_log::Record<'_>, name| {
+            String::from_utf8_lossy(record.headers.value_of(name).unwrap()).into_owned()
+        };
+        let line = |record: linecook_log::Record<'_>| {
+            format!("{} {}", text(&record, "linecook-stage"), text(&record, "linecook-reason"))
+        };
+        letters.flat_map(|(_, batch)| batch.records().map(line).collect::<Vec<_>>()).collect()
+    }
+}
+
+/// A log that plays a [`Script`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ScriptedLog(pub(crate) Arc<Mutex<Script>>);
+
+impl ScriptedLog {
+    /// With these topics of two partitions each.
+    pub(crate) fn with_topics(names: &[&str]) -> Self {
+        let log = Self::default();
+        log.0.lock().topics = names.iter().map(|name| (TopicName::new(name).unwrap(), 2)).collect();
+        log
+    }
+
+    /// The rows of a table as text, of keys and values as they are.
+    pub(crate) fn rows_of(&self, table: &TableName) -> Vec<(Partition, Bytes, Bytes)> {
+        let script = self.0.lock();
+        let rows = script.rows.iter().filter(|((of, ..), _)| of == table);
+        rows.map(|((_, partition, key), value)| (*partition, key.clone(), value.clone())).collect()
+    }
+
+    /// Puts a row past every commit.
+    pub(crate) fn put_row(&self, table: &TableName, partition: Partition, key: Bytes, value: &'static [u8]) {
+        self.0.lock().rows.insert((table.clone(), partition, key), Bytes::from_static(value));
+    }
+}
+
+impl Script {
+    fn apply(&mut self, change: &RowChange) {
+        let key = (change.table.clone(), change.partition, change.key.clone());
+        match &change.value {
+            Some(value) => drop(self.rows.insert(key, value.clone())),
+            None => drop(self.rows.remove(&key)),
+        }
+    }
+
+    fn answer(&mut self, made: &Made) -> Option<ErrorKind> {
+        let largest = made.outputs.iter().filter(|(to, _)| !to.topic.as_str().ends_with(".dead-letters"));
+        let largest = largest.flat_map(|(_, batch)| batch.records().map(|record| record.value.unwrap_or(b"").len()));
+        let is_too_large = largest.max() > self.largest_value_bytes && self.largest_value_bytes.is_some();
+        if is_too_large { Some(ErrorKind::Invalid) } else { self.answers.pop_front().flatten() }
+    }
+
+    fn get(&self, table: &TableName, partition: Partition, key: &[u8]) -> Option<Bytes> {
+        self.rows.get(&(table.clone(), partition, Bytes::copy_from_slice(key))).cloned()
+    }
+
+    fn scan(&self, table: &TableName, partition: Partition, scan: Scan<'_>) -> Vec<Row> {
+        let of_table = self.rows.iter().filter(|((of, at, _), _)| of == table && *at == partition);
+        let rows = of_table.map(|((_, _, key), value)| (key.clone(), value.clone()));
+        let rows = rows.filter(|(key, _)| key.starts_with(scan.prefix) && scan.after.is_none_or(|after| key > after));
+        rows.take(scan.limit).collect()
+    }
+}
+
+impl Member for ScriptedLog {
+    fn poll(&mut self, max_wait: Duration, _max_bytes: usize) -> Result<Poll> {
+        let mut script = self.0.lock();
+        script.waits.push(max_wait);
+        script.polls.pop_front().unwrap_or(Ok(Poll::Idle))
+    }
+
+    fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
+        let mut script = self.0.lock();
+        script.gets += 1;
+        script.get_errors.pop_front().map_or(Ok(()), Err)?;
+        Ok(script.get(table, partition, key))
+    }
+
+    fn scan(&mut self, table: &TableName, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
+        Ok(self.0.lock().scan(table, partition, scan))
+    }
+
+    fn commit(&mut self, commit: Commit) -> Result<Ticket> {
+        let made = Made::of(commit);
+        assert!(!made.offsets.is_empty(), "a commit speaks for some partition");
+        assert!(made.outputs.iter().all(|(_, batch)| batch.count() > 0), "no empty batches");
+        let mut script = self.0.lock();
+        if let Some(kind) = script.answer(&made) {
+            script.refused.push(made);
+            return Err(Error::new(kind, "refused by the script"));
+        }
+        made.rows.iter().for_each(|change| script.apply(change));
+        script.made.push(made);
+        Ok(Ticket::done())
+    }
+
+    fn leave(self: Box<Self>) -> Result<()> {
+        self.0.lock().left = true;
+        Ok(())
+    }
+}
+
+impl Rows for ScriptedLog {
+    fn get(&self, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
+        let table = self.only_table();
+        Ok(self.0.lock().get(&table, partition, key))
+    }
+
+    fn scan(&self, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
+        let table = self.only_table();
+        Ok(self.0.lock().scan(&table, partition, scan))
+    }
+
+    fn caught_up(&self, _input: &TopicPartition) -> Result<Ticket> {
+        Ok(Ticket::done())
+    }
+}
+
+impl ScriptedLog {
+    /// The one table that the test's service has.
+    fn only_table(&self) -> TableName {
+        self.0.lock().joins[0].tables[0].clone()
+    }
+}
+
+impl Log for ScriptedLog {
+    fn create_topics(&self, _topics: &[TopicSpec]) -> Result<()> {
+        Ok(())
+    }
+
+    fn declare_groups(&self, _groups: &[GroupSpec]) -> Result<()> {
+        Ok(())
+    }
+
+    fn describe(&self) -> Result<Vec<TopicDescription>> {
+        let empty = PartitionDescription { start: Offset(0), end: Offset(0) };
+        let describe = |(name, count): (&TopicName, &u32)| TopicDescription {
+            name: name.clone(),
+            partitions: vec![empty; *count as usize],
+        };
+        Ok(self.0.lock().topics.iter().map(describe).collect())
+    }
+
+    fn append(&self, _to: &TopicPartition, _records: BatchBuilder) -> Result<Ticket> {
+        Ok(Ticket::done())
+    }
+
+    fn read(&self, _from: &TopicPartition, _offset: Offset, _max_bytes: usize) -> Result<Vec<Batch>> {
+        Ok(Vec::new())
+    }
+
+    fn join(&self, spec: MemberSpec) -> Result<Box<dyn Member>> {
+        let mut script = self.0.lock();
+        script.join_errors.pop_front().map_or(Ok(()), Err)?;
+        script.joins.push(spec);
+        Ok(Box::new(self.clone()))
+    }
+
+    fn rows(&self, _service: &GroupName, _table: &TableName) -> Result<Arc<dyn Rows>> {
+        Ok(Arc::new(self.clone()))
+    }
+
+    fn groups(&self) -> Result<Vec<GroupDescription>> {
+        Ok(Vec::new())
+    }
+
+    fn reset(&self, _group: &GroupName, _offsets: &[(TopicPartition, Offset)]) -> Result<()> {
+        Ok(())
+    }
+
+    fn drop_group(&self, _group: &GroupName) -> Result<()> {
+        Ok(())
+    }
+
+    fn status(&self) -> Status {
+        Status { refuses_writes: None, figures: Vec::new() }
+    }
+
+    fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,276 @@
+//! The worker: polls, handles, commits.
+//!
+//! ```text
+//!          ┌───────────────────────────── step ─────────────────────────────┐
+//!   log ──►│ poll ──► queue ──► hand: stages and tables, record by record ──►│ commit ──► log
+//!          └────▲───────────────────────────────────────────────────────────┘    │
+//!               └── a commit that did not come about: the log repeats its records ◄┘
+//! ```
+//!
+//! It is a state machine with one method, [`Worker::step`]; what calls it owns the thread, the waiting and the stop.
+
+mod dead_letters;
+mod expiry;
+mod hand;
+mod health;
+mod outputs;
+mod pace;
+mod queue;
+mod recovery;
+mod terms;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use linecook_log::{Clock, Error, Fetch, Log, Member, MemberSpec, Offset, Poll, Result, TopicPartition};
+
+pub(crate) use self::outputs::{KeyOwner, Outputs, TargetIndex};
+use self::{
+    expiry::ExpiryTimer,
+    hand::{Hand, Taken},
+    pace::Pace,
+    queue::{InputIndex, Queue, Waiting},
+    recovery::{Backoff, Isolation},
+};
+pub use self::{
+    health::{WorkerHealth, WorkerReport},
+    terms::{Limits, Seat, Step},
+};
+use crate::{Metrics, Service, metrics::WorkerMetrics};
+
+/// One member of a service's group at work. See the [crate] for a service; this is what runs it.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+///
+/// use linecook::{Metrics, Seat, Service, Step, Worker};
+/// use linecook_log::{Clock, InstanceName, Log, Result};
+///
+/// fn run(service: Arc<Service>, log: Arc<dyn Log>, clock: Arc<dyn Clock>, metrics: &Metrics) -> Result<()> {
+///     let seat = Seat { instance: InstanceName::new("kitchen-1")?, worker: 0, max_silence: Duration::from_secs(60) };
+///     let mut worker = Worker::new(service, log, clock, seat, metrics);
+///     while worker.step()? != Step::Idle {}
+///     worker.leave()
+/// }
+/// ```
+pub struct Worker {
+    service: Arc<Service>,
+    log: Arc<dyn Log>,
+    clock: Arc<dyn Clock>,
+    seat: Seat,
+    limits: Limits,
+    metrics: WorkerMetrics,
+    health: Arc<WorkerHealth>,
+    joined: Option<Joined>,
+    backoff: Backoff,
+    isolation: Isolation,
+    expiry: ExpiryTimer,
+}
+
+/// What goes when the member goes.
+struct Joined {
+    member: Box<dyn Member>,
+    queue: Queue,
+    hand: Hand,
+    /// Whoever was fenced has to poll before it goes on: that is where it learns what it has lost.
+    must_poll: bool,
+}
+
+impl Worker {
+    /// A worker that joins with its first step.
+    pub fn new(service: Arc<Service>, log: Arc<dyn Log>, clock: Arc<dyn Clock>, seat: Seat, metrics: &Metrics) -> Self {
+        Self {
+            metrics: metrics.of_worker(&service),
+            service,
+            log,
+            clock,
+            seat,
+            limits: Limits::default(),
+            health: Arc::default(),
+            joined: None,
+            backoff: Backoff::default(),
+            isolation: Isolation::default(),
+            expiry: ExpiryTimer::default(),
+        }
+    }
+
+    /// With other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How it is, for other threads.
+    pub fn health(&self) -> Arc<WorkerHealth> {
+        Arc::clone(&self.health)
+    }
+
+    /// Does what is next: joins, or polls what there is, lets the service handle it, and commits what came of it.
+    ///
+    /// # Errors
+    /// `Invalid`, `Corrupt`, `Closed`, and what is not known: this worker cannot go on, and a person has to look, unless
+    /// the log was closed on purpose. Everything else it deals with itself.
+    pub fn step(&mut self) -> Result<Step> {
+        self.try_step().or_else(|error| self.recover(error))
+    }
+
+    /// Gives its partitions back in good order. What was not committed is left to whoever gets them.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Unknown`, `Closed`: the others get them when it has been silent for long enough.
+    pub fn leave(self) -> Result<()> {
+        self.joined.map_or(Ok(()), |joined| joined.member.leave())
+    }
+
+    fn try_step(&mut self) -> Result<Step> {
+        let Some(joined) = &self.joined else { return self.join() };
+        let nothing_waits = joined.queue.is_empty();
+        if nothing_waits || joined.must_poll {
+            let is_expiring = nothing_waits && self.expire_some()?;
+            let max_wait = if nothing_waits && !is_expiring { self.limits.poll_wait } else { Duration::ZERO };
+            if let Some(step) = self.poll(max_wait)? {
+                return Ok(step);
+            }
+        }
+        self.commit_waiting()
+    }
+
+    fn join(&mut self) -> Result<Step> {
+        let hand = Hand::new(&self.service, &self.log.describe()?)?;
+        let spec = MemberSpec {
+            group: self.service.name().clone(),
+            instance: self.seat.instance.clone(),
+            worker: self.seat.worker,
+            inputs: self.service.co_partitioned_inputs(),
+            tables: self.service.table_names().cloned().collect(),
+            max_silence: self.seat.max_silence,
+        };
+        let member = self.log.join(spec)?;
+        self.joined = Some(Joined { member, queue: Queue::default(), hand, must_poll: false });
+        Ok(Step::Moved)
+    }
+
+    /// Polls. Returns what the step has come to, unless there are records to be handled.
+    fn poll(&mut self, max_wait: Duration) -> Result<Option<Step>> {
+        let joined = joined(&mut self.joined);
+        let poll = joined.member.poll(max_wait, self.limits.poll_bytes)?;
+        self.health.polled(self.clock.timestamp());
+        joined.must_poll = false;
+        match poll {
+            Poll::Assigned(partitions) => self.moved(|queue| queue.assign(&partitions)),
+            Poll::Revoking(partitions) => self.moved(|queue| queue.drop_polled(&partitions)),
+            Poll::Lost(partitions) => {
+                self.metrics.gave_up(&partitions);
+                self.moved(|queue| queue.give_up(&partitions))
+            }
+            Poll::Records(fetches) => self.add_polled(fetches).map(|()| None),
+            Poll::Idle if joined.queue.is_empty() => {
+                self.metrics.has_caught_up();
+                // Not for a poll that brings records: their commit may be what does not come about.
+                if self.backoff.end() {
+                    self.health.is_blocked(None);
+                }
+                Ok(Some(Step::Idle))
+            }
+            Poll::Idle => Ok(None),
+        }
+    }
+
+    fn moved(&mut self, change: impl FnOnce(&mut Queue)) -> Result<Option<Step>> {
+        let queue = &mut joined(&mut self.joined).queue;
+        change(queue);
+        self.health.owns(queue.owned().cloned().collect());
+        Ok(Some(Step::Moved))
+    }
+
+    fn add_polled(&mut self, fetches: Vec<Fetch>) -> Result<()> {
+        let now = self.clock.timestamp();
+        for fetch in fetches {
+            let input = self.service.inputs().iter().position(|input| input.topic == fetch.from.topic);
+            let unasked = || Error::invalid(format!("the log handed out what was not asked for: from={}", fetch.from));
+            let input = InputIndex(input.ok_or_else(unasked)?);
+            self.metrics.lags(&fetch.from, now.since(fetch.batch.committed_at()));
+            joined(&mut self.joined).queue.add(input, fetch);
+        }
+        Ok(())
+    }
+
+    /// Handles what waits, as far as the limits of one commit allow, and commits it.
+    fn commit_waiting(&mut self) -> Result<Step> {
+        self.take_waiting()?;
+        let Joined { member, queue, hand, .. } = joined(&mut self.joined);
+        let offsets = queue.taken_offsets();
+        if offsets.is_empty() {
+            return Ok(Step::Moved);
+        }
+        let record_count = hand.record_count();
+        let began = self.clock.monotonic();
+        let made = hand.commit(offsets.clone(), self.clock.timestamp()).and_then(|commit| {
+            // Nothing leaves the process from here, so nobody has to wait until it is durable.
+            member.commit(commit).map(drop).inspect_err(|_| queue.forget_polled())
+        });
+        if let Err(error) = made {
+            self.isolation.attempted(record_count, offsets);
+            return Err(error);
+        }
+        let took = self.clock.monotonic().saturating_sub(began);
+        queue.committed(&offsets);
+        let (steps, counted) = hand.done();
+        self.metrics.committed(steps, counted, took);
+        hand.clear();
+        self.made_progress(record_count, &offsets);
+        Ok(Step::Committed { record_count })
+    }
+
+    fn take_waiting(&mut self) -> Result<()> {
+        let mut pace = Pace::begin(&*self.clock);
+        while let Some((index, waiting)) = joined(&mut self.joined).queue.next() {
+            if !self.take_batch(index, &waiting, &mut pace)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether the whole batch was taken: if not, a commit is due.
+    fn take_batch(&mut self, index: usize, waiting: &Waiting, pace: &mut Pace) -> Result<bool> {
+        let Joined { member, queue, hand, .. } = joined(&mut self.joined);
+        let Waiting { input, from, batch, next } = waiting;
+        let at = self.clock.timestamp();
+        hand.begin_source(*input, from, at);
+        for record in batch.records_from(*next) {
+            let is_full = hand.output_bytes() >= self.limits.output_bytes || self.isolation.is_one_by_one();
+            // One record at least, or there would be no end of it.
+            if hand.record_count() > 0 && (is_full || pace.is_over(self.limits.commit_time, &*self.clock)) {
+                return Ok(false);
+            }
+            let taken = Taken { input: *input, from, record, at };
+            match self.isolation.reason_to_refuse(from, record.offset) {
+                Some(reason) => hand.refuse(taken, reason, &*self.clock),
+                None => hand.take(taken, &mut **member, &*self.clock)?,
+            }
+            queue.take(index, record.offset.plus(1));
+        }
+        queue.take(index, batch.end());
+        Ok(true)
+    }
+
+    fn made_progress(&mut self, record_count: usize, offsets: &[(TopicPartition, Offset)]) {
+        self.isolation.committed(record_count, offsets);
+        self.backoff.end();
+        self.health.committed(self.clock.timestamp());
+    }
+}
+
+/// What `try_step` has made sure of. A function of the field, so that the other fields stay free.
+fn joined(joined: &mut Option<Joined>) -> &mut Joined {
+    joined.as_mut().expect("a step has joined before it does anything else")
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("service", self.service.name()).field("seat", &self.seat).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,194 @@
+//! What a worker has in hand: what the records taken since the last commit have led to.
+
+use std::{cell::OnceCell, sync::Arc};
+
+use linecook_log::{
+    Clock, Commit, Error, Member, Offset, Record, Result, Timestamp, TopicDescription, TopicName, TopicPartition,
+};
+
+use super::{
+    Outputs,
+    dead_letters::{Burst, DeadLetter},
+    queue::InputIndex,
+};
+use crate::{
+    Context, Failure, Service,
+    counter::{Counted, Tally},
+    failure::guarded,
+    metrics::StepCounts,
+    service::{Role, Step, Work},
+    table::TableInHand,
+};
+
+/// See the [module](self).
+pub(crate) struct Hand {
+    service: Arc<Service>,
+    /// The partition count of each input.
+    partition_counts: Vec<u32>,
+    outputs: Outputs,
+    tables: Vec<Box<dyn TableInHand>>,
+    tally: Tally,
+    steps: Vec<StepCounts>,
+    bursts: Vec<Burst>,
+    record_count: usize,
+}
+
+/// A record, where it lies, and when it was taken in hand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken<'a> {
+    pub(crate) input: InputIndex,
+    pub(crate) from: &'a TopicPartition,
+    pub(crate) record: Record<'a>,
+    pub(crate) at: Timestamp,
+}
+
+impl Hand {
+    /// An empty one.
+    ///
+    /// # Errors
+    /// `Invalid` when a topic does not exist, or one that a stage writes has another partition count than the one it
+    /// reads.
+    pub(crate) fn new(service: &Arc<Service>, topics: &[TopicDescription]) -> Result<Self> {
+        check_stages(service, topics)?;
+        let with_count = |topic: &TopicName| Ok((topic.clone(), partition_count(topic, topics)?));
+        let targets = service.targets().iter().map(with_count).collect::<Result<_>>()?;
+        let inputs = service.inputs().iter().map(|input| partition_count(&input.topic, topics));
+        Ok(Self {
+            partition_counts: inputs.collect::<Result<_>>()?,
+            outputs: Outputs::new(service.name(), targets),
+            tables: service.tables().iter().map(|table| table.in_hand()).collect(),
+            tally: Tally::default(),
+            steps: vec![StepCounts::default(); service.steps().len()],
+            bursts: service.steps().iter().map(|_| Burst::default()).collect(),
+            record_count: 0,
+            service: Arc::clone(service),
+        })
+    }
+
+    /// The records taken next are those of that partition.
+    pub(crate) fn begin_source(&mut self, input: InputIndex, from: &TopicPartition, now: Timestamp) {
+        self.outputs.begin_source(from, self.partition_counts[input.0], now);
+    }
+
+    /// Gives a record to every stage and table that reads its topic. A failure of one of them is dealt with in here.
+    ///
+    /// # Errors
+    /// Those of `member`.
+    pub(crate) fn take(&mut self, taken: Taken<'_>, member: &mut dyn Member, clock: &dyn Clock) -> Result<()> {
+        self.record_count += 1;
+        let service = Arc::clone(&self.service);
+        for step in &service.inputs()[taken.input.0].steps {
+            self.outputs.mark(taken.record.offset);
+            self.steps[step.number].records += 1;
+            match self.run(step, &taken, member)? {
+                Ok(()) => self.tally.keep_record(),
+                Err(failure) => self.fail(step, &taken, failure.reason(), clock),
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the record fail everywhere, unseen by any handler.
+    pub(crate) fn refuse(&mut self, taken: Taken<'_>, reason: &str, clock: &dyn Clock) {
+        self.record_count += 1;
+        let service = Arc::clone(&self.service);
+        for step in &service.inputs()[taken.input.0].steps {
+            self.outputs.mark(taken.record.offset);
+            self.steps[step.number].records += 1;
+            self.fail(step, &taken, reason, clock);
+        }
+    }
+
+    fn run(&mut self, step: &Step, taken: &Taken<'_>, member: &mut dyn Member) -> Result<Result<(), Failure>> {
+        let Self { outputs, tables, tally, .. } = self;
+        let context = Context {
+            from: taken.from,
+            record: taken.record,
+            taken_at: taken.at,
+            seed: step.seed,
+            random: OnceCell::new(),
+            tally,
+        };
+        match &step.work {
+            Work::Stage(run) => Ok(guarded(|| run(&context, outputs))),
+            Work::Fold { table, fold } => tables[*table].fold(*fold, &context, outputs, member),
+        }
+    }
+
+    fn fail(&mut self, step: &Step, taken: &Taken<'_>, reason: &str, clock: &dyn Clock) {
+        self.outputs.rollback();
+        self.tally.drop_record();
+        self.steps[step.number].dead_letters += 1;
+        let letter = DeadLetter {
+            service: self.service.name(),
+            stage: &self.service.steps()[step.number].name,
+            from: taken.from,
+            record: &taken.record,
+            reason,
+            failed_at: taken.at,
+        };
+        letter.write(&mut self.outputs);
+        self.bursts[step.number].tell(&letter, clock.monotonic());
+    }
+
+    /// How many records were taken.
+    pub(crate) fn record_count(&self) -> usize {
+        self.record_count
+    }
+
+    /// The size of the records to be written.
+    pub(crate) fn output_bytes(&self) -> usize {
+        self.outputs.size_bytes()
+    }
+
+    /// The commit that makes all of it true.
+    ///
+    /// # Errors
+    /// `Invalid` when a state cannot be encoded: no log would take it.
+    pub(crate) fn commit(&mut self, offsets: Vec<(TopicPartition, Offset)>, now: Timestamp) -> Result<Commit> {
+        let mut rows = Vec::new();
+        let tables = &mut self.tables;
+        let encode = || {
+            tables.iter_mut().for_each(|table| table.take(now, &mut rows));
+            Ok(())
+        };
+        guarded(encode).map_err(|failure| Error::invalid(format!("a state that cannot be encoded: {failure}")))?;
+        Ok(Commit { outputs: self.outputs.take(), rows, offsets })
+    }
+
+    /// What was done by records that are committed by now.
+    pub(crate) fn done(&mut self) -> (&[StepCounts], &[Counted]) {
+        (&self.steps, self.tally.counted())
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        self.outputs.clear();
+        self.tables.iter_mut().for_each(|table| table.clear());
+        self.tally.clear();
+        self.steps.fill(StepCounts::default());
+        self.record_count = 0;
+    }
+}
+
+fn partition_count(topic: &TopicName, topics: &[TopicDescription]) -> Result<u32> {
+    let found = topics.iter().find(|described| described.name == *topic).map(|found| found.partitions.len());
+    let count = found.and_then(|count| u32::try_from(count).ok());
+    count.ok_or_else(|| Error::invalid(format!("no such topic; create it before its services start: topic={topic}")))
+}
+
+/// A stage keeps the partition, so the topics at its two ends have as many of them.
+fn check_stages(service: &Service, topics: &[TopicDescription]) -> Result<()> {
+    for step in service.steps() {
+        let Role::Stage { to } = &step.role else { continue };
+        let (from_count, to_count) = (partition_count(&step.from, topics)?, partition_count(to, topics)?);
+        if from_count != to_count {
+            let text = format!(
+                "a stage keeps the partition, but the counts differ: {}={from_count} {to}={to_count}",
+                step.from
+            );
+            return Err(Error::invalid(text));
+        }
+    }
+    Ok(())
+}

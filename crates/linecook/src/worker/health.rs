@@ -1,0 +1,46 @@
+//! How a worker is, for those who ask.
+
+use linecook_log::{Timestamp, TopicPartition};
+use parking_lot::Mutex;
+
+/// How a worker is, shared with the threads that answer for it.
+#[derive(Debug, Default)]
+pub struct WorkerHealth(Mutex<WorkerReport>);
+
+/// How a worker was when it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WorkerReport {
+    /// What it owns.
+    pub assigned: Vec<TopicPartition>,
+    /// When its last poll succeeded.
+    pub last_poll: Option<Timestamp>,
+    /// When its last commit was made.
+    pub last_commit: Option<Timestamp>,
+    /// What keeps it from going on, if something does.
+    pub blocked: Option<String>,
+}
+
+impl WorkerHealth {
+    /// How it is now.
+    pub fn report(&self) -> WorkerReport {
+        self.0.lock().clone()
+    }
+
+    pub(crate) fn owns(&self, assigned: Vec<TopicPartition>) {
+        self.0.lock().assigned = assigned;
+    }
+
+    pub(crate) fn polled(&self, now: Timestamp) {
+        self.0.lock().last_poll = Some(now);
+    }
+
+    pub(crate) fn committed(&self, now: Timestamp) {
+        let mut report = self.0.lock();
+        report.last_commit = Some(now);
+        report.blocked = None;
+    }
+
+    pub(crate) fn is_blocked(&self, reason: Option<String>) {
+        self.0.lock().blocked = reason;
+    }
+}

@@ -1,0 +1,160 @@
+//! What a worker does when the log says no.
+//!
+//! | kind | what it means | what comes next |
+//! |---|---|---|
+//! | `Fenced` | some partition is another's | poll, which tells which; go on with the rest |
+//! | `Full`, `Unavailable`, `Retriable` | nothing happened | wait, take the same records in hand again |
+//! | `Invalid` | the log never takes this commit | commit record by record; the one it does not take is a dead letter |
+//! | `Unknown` | it may have happened | drop the member, join again |
+//!
+//! Why a refused commit is computed again and not kept: the log takes it by value and repeats its records, and handlers
+//! come to the same result again. Keeping it would save some milliseconds while the log is down, at the price of a
+//! second way to a commit. Why the member is kept where the log allows: joining again would move partitions about for
+//! nothing.
+
+use std::time::Duration;
+
+use linecook_log::{Error, ErrorKind, Offset, Result, TopicPartition};
+
+use super::{Step, Worker};
+
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// How long to wait before the next attempt: longer each time, until one succeeds.
+#[derive(Debug, Default)]
+pub(super) struct Backoff(Option<Duration>);
+
+impl Backoff {
+    /// The wait after one more failure.
+    fn next(&mut self) -> Duration {
+        let wait = self.0.map_or(SHORTEST_WAIT, |wait| (wait * 2).min(LONGEST_WAIT));
+        self.0 = Some(wait);
+        wait
+    }
+
+    /// An attempt has succeeded. Returns whether there were failures before it.
+    pub(super) fn end(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+}
+
+/// Finds the record that makes a commit invalid: an output that is too large for the log, or a state that cannot be
+/// encoded. No handler has failed, so nothing else tells which it is.
+#[derive(Debug, Default)]
+pub(super) struct Isolation {
+    /// How many records are still to be committed one by one.
+    one_by_one_count: usize,
+    /// Records that are to fail, since their commits were invalid by themselves.
+    refused: Vec<Refused>,
+    /// The commit that has failed: how many records it had, and where they end.
+    attempt: Option<(usize, Vec<(TopicPartition, Offset)>)>,
+    /// Commits in a row that were fenced.
+    fenced_count: u32,
+}
+
+#[derive(Debug)]
+struct Refused {
+    at: TopicPartition,
+    offset: Offset,
+    reason: String,
+}
+
+impl Isolation {
+    /// Whether each record gets a commit of its own.
+    pub(super) fn is_one_by_one(&self) -> bool {
+        self.one_by_one_count > 0
+    }
+
+    /// Why that record is not to be handled, if so.
+    pub(super) fn reason_to_refuse(&self, at: &TopicPartition, offset: Offset) -> Option<&str> {
+        let refused = self.refused.iter().find(|refused| refused.offset == offset && refused.at == *at);
+        refused.map(|refused| refused.reason.as_str())
+    }
+
+    /// A commit was tried in vain.
+    pub(super) fn attempted(&mut self, record_count: usize, offsets: Vec<(TopicPartition, Offset)>) {
+        self.attempt = Some((record_count, offsets));
+    }
+
+    /// A commit was made.
+    pub(super) fn committed(&mut self, record_count: usize, offsets: &[(TopicPartition, Offset)]) {
+        self.one_by_one_count = self.one_by_one_count.saturating_sub(record_count);
+        self.refused.retain(|refused| !offsets.iter().any(|(at, next)| *at == refused.at && *next > refused.offset));
+        self.fenced_count = 0;
+    }
+
+    /// The commit tried last was invalid. Returns whether anything is left to be tried.
+    fn was_invalid(&mut self, attempt: Option<(usize, Vec<(TopicPartition, Offset)>)>, error: &Error) -> bool {
+        let Some((record_count, offsets)) = attempt else { return false };
+        let [(at, next)] = &offsets[..] else {
+            self.one_by_one_count = record_count;
+            return true;
+        };
+        if record_count > 1 {
+            self.one_by_one_count = record_count;
+            return true;
+        }
+        let offset = Offset(next.0.saturating_sub(1));
+        if self.reason_to_refuse(at, offset).is_some() {
+            return false;
+        }
+        let reason = format!("the log does not take what came of it: {}", error.chain());
+        self.refused.push(Refused { at: at.clone(), offset, reason });
+        true
+    }
+}
+
+impl Worker {
+    /// What is done about an error of the log; gives it back when nothing can be.
+    pub(super) fn recover(&mut self, error: Error) -> Result<Step> {
+        self.metrics.failed(error.kind());
+        self.drop_hand();
+        let attempt = self.isolation.attempt.take();
+        match error.kind() {
+            ErrorKind::Fenced => Ok(self.was_fenced(&error)),
+            ErrorKind::Full | ErrorKind::Unavailable | ErrorKind::Retriable => Ok(self.blocked(&error)),
+            ErrorKind::Unknown => {
+                self.drop_member();
+                Ok(self.blocked(&error))
+            }
+            ErrorKind::Invalid if self.isolation.was_invalid(attempt, &error) => Ok(Step::Again),
+            _ => {
+                self.health.is_blocked(Some(error.chain()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Everything that was computed is dropped.
+    fn drop_hand(&mut self) {
+        if let Some(joined) = &mut self.joined {
+            joined.hand.clear();
+            joined.queue.rewind();
+        }
+    }
+
+    fn drop_member(&mut self) {
+        if let Some(joined) = self.joined.take() {
+            let owned: Vec<_> = joined.queue.owned().cloned().collect();
+            self.metrics.gave_up(&owned);
+        }
+        self.health.owns(Vec::new());
+    }
+
+    fn was_fenced(&mut self, error: &Error) -> Step {
+        if let Some(joined) = &mut self.joined {
+            joined.must_poll = true;
+        }
+        self.isolation.fenced_count += 1;
+        // Once is a rebalance. Again and again without a commit in between would be a busy loop.
+        if self.isolation.fenced_count == 1 { Step::Again } else { self.blocked(error) }
+    }
+
+    fn blocked(&mut self, error: &Error) -> Step {
+        let wait = self.backoff.next();
+        self.health.is_blocked(Some(error.chain()));
+        tracing::warn!(service = %self.service.name(), wait_ms = wait.as_millis(), "blocked: {}", error.chain());
+        Step::Blocked { wait }
+    }
+}

@@ -1,0 +1,250 @@
+//! What happens when the log says no.
+
+use std::time::Duration;
+
+use linecook_log::{Error, ErrorKind, Fetch, Poll};
+
+use crate::{
+    Counter, Json, Limits, Service, State, Step, Table, Topic,
+    testing::{Fixture, at, fetch},
+};
+
+const WORDS: Topic<String, String> = Topic::new("words");
+const SHOUTED: Topic<String, String> = Topic::new("shouted");
+const SEEN: Table<String, Json<Vec<String>>> = Table::new("seen");
+const HEARD: Counter = Counter::new("words_heard_total", "ear", "Words that arrived");
+
+fn shout(service: &mut Service) {
+    service.stage(WORDS, SHOUTED, |word, context| {
+        context.count(HEARD, "left");
+        Ok(word.to_uppercase())
+    });
+}
+
+fn remember(service: &mut Service) {
+    service.table(SEEN).fold(WORDS, |entry, word, _| {
+        let mut seen = entry.state().cloned().unwrap_or_default();
+        seen.0.push(word);
+        entry.put(seen);
+        Ok(())
+    });
+}
+
+fn fixture(build: fn(&mut Service)) -> Fixture {
+    let mut fixture = Fixture::new(build);
+    fixture.assign(&["words/0", "words/1"]);
+    fixture
+}
+
+fn words(from: &str, base: u64, words: &[&str]) -> Fetch {
+    let values: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
+    let records: Vec<_> = values.iter().map(|value| ("k", value.as_str())).collect();
+    fetch(from, base, &records)
+}
+
+fn answer(fixture: &Fixture, kind: ErrorKind) {
+    fixture.script().answers.push_back(Some(kind));
+}
+
+fn blocked(fixture: &Fixture) -> Option<String> {
+    fixture.worker.health().report().blocked
+}
+
+#[test]
+fn a_fenced_worker_forgets_what_it_has_in_hand_and_polls_on() {
+    let mut fixture = fixture(remember);
+    answer(&fixture, ErrorKind::Fenced);
+    fixture.will_fetch([words("words/0", 0, &["a"]), words("words/1", 0, &["b"])]);
+    assert_eq!(fixture.step(), Step::Again);
+    fixture.will_poll(Poll::Lost(vec![at("words/1")]));
+    assert_eq!(fixture.step(), Step::Moved);
+    assert_eq!(fixture.worker.health().report().assigned, [at("words/0")]);
+    let made = fixture.handle([words("words/0", 0, &["a"])]);
+    assert_eq!(made.offsets(), ["words/0:1"]);
+    assert_eq!(made.rows[0].value.as_deref(), Some(&b"\x01[\"a\"]"[..]), "what was fenced is not in it");
+    assert_eq!(fixture.script().joins.len(), 1, "it stays in its group");
+}
+
+#[test]
+fn a_worker_that_is_fenced_again_and_again_does_not_spin() {
+    let mut fixture = fixture(shout);
+    for expected in [Step::Again, Step::Blocked { wait: Duration::from_millis(10) }] {
+        answer(&fixture, ErrorKind::Fenced);
+        fixture.will_fetch([words("words/0", 0, &["a"])]);
+        assert_eq!(fixture.step(), expected);
+    }
+}
+
+#[test]
+fn after_an_unknown_outcome_it_joins_again_and_goes_on_from_what_the_log_says() {
+    let mut fixture = fixture(remember);
+    answer(&fixture, ErrorKind::Unknown);
+    fixture.will_fetch([words("words/0", 0, &["a", "b"])]);
+    assert!(matches!(fixture.step(), Step::Blocked { .. }));
+    assert!(fixture.worker.health().report().assigned.is_empty());
+    assert_eq!(fixture.step(), Step::Moved);
+    assert_eq!(fixture.script().joins.len(), 2);
+    fixture.assign(&["words/0"]);
+    // As if the commit had come about in part of its records: only what the log hands out is handled.
+    let made = fixture.handle([Fetch { position: linecook_log::Offset(1), ..words("words/0", 0, &["a", "b"]) }]);
+    assert_eq!(made.rows[0].value.as_deref(), Some(&b"\x01[\"b\"]"[..]));
+}
+
+#[test]
+fn a_full_log_is_waited_for_ever_longer_and_says_so() {
+    let mut fixture = fixture(shout);
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        answer(&fixture, ErrorKind::Full);
+        fixture.will_fetch([words("words/0", 0, &["a"])]);
+        let Step::Blocked { wait } = fixture.step() else { panic!("it is full") };
+        waits.push(wait.as_millis());
+    }
+    assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000]);
+    assert_eq!(blocked(&fixture).as_deref(), Some("refused by the script"));
+    fixture.handle([words("words/0", 0, &["a"])]);
+    assert_eq!(blocked(&fixture), None);
+    assert_eq!(fixture.script().refused.len(), 9);
+    let page = fixture.metrics();
+    assert!(page.contains(r#"linecook_errors_total{service="test",kind="full"} 9"#), "{page}");
+    assert!(page.contains(r#"words_heard_total{service="test",ear="left"} 1"#), "counted once:\n{page}");
+    assert!(page.contains(r#"linecook_records_total{service="test",stage="shouted"} 1"#), "{page}");
+}
+
+#[test]
+fn a_commit_that_is_made_again_is_the_same() {
+    let mut fixture = fixture(|service| {
+        service.stage(WORDS, SHOUTED, |word, context| Ok(format!("{word}{}", context.random().u64())));
+    });
+    answer(&fixture, ErrorKind::Retriable);
+    fixture.will_fetch([words("words/0", 0, &["a", "b"])]);
+    assert!(matches!(fixture.step(), Step::Blocked { .. }));
+    let made = fixture.handle([words("words/0", 0, &["a", "b"])]);
+    assert_eq!(made.written(), fixture.script().refused[0].written());
+}
+
+#[test]
+fn a_row_that_cannot_be_read_now_is_read_later_and_no_record_is_lost() {
+    let mut fixture = fixture(remember);
+    fixture.will_fetch([words("words/0", 0, &["a", "b"])]);
+    fixture.script().get_errors.push_back(Error::new(ErrorKind::Unavailable, "not now"));
+    assert!(matches!(fixture.step(), Step::Blocked { .. }));
+    assert_eq!(blocked(&fixture).as_deref(), Some("not now"));
+    assert_eq!(fixture.step(), Step::Committed { record_count: 2 });
+    assert_eq!(fixture.last_made().rows[0].value.as_deref(), Some(&b"\x01[\"a\",\"b\"]"[..]));
+}
+
+#[test]
+fn who_is_fenced_when_reading_a_row_polls_and_keeps_what_is_still_owned() {
+    let mut fixture = fixture(remember);
+    fixture.will_fetch([words("words/0", 0, &["a"]), words("words/1", 0, &["b"])]);
+    fixture.script().get_errors.push_back(Error::new(ErrorKind::Fenced, "lost it"));
+    assert_eq!(fixture.step(), Step::Again);
+    fixture.will_poll(Poll::Lost(vec![at("words/0")]));
+    assert_eq!(fixture.step(), Step::Moved);
+    assert_eq!(fixture.step(), Step::Committed { record_count: 1 });
+    assert_eq!(fixture.last_made().offsets(), ["words/1:1"]);
+}
+
+#[test]
+fn what_waits_of_a_partition_that_will_be_given_away_is_dropped() {
+    let limits = Limits { commit_time: Duration::ZERO, ..Limits::default() };
+    let mut fixture = Fixture::with_limits(remember, limits);
+    fixture.assign(&["words/0"]);
+    fixture.will_fetch([words("words/0", 0, &["a", "b"])]);
+    assert_eq!(fixture.step(), Step::Committed { record_count: 1 });
+    fixture.script().get_errors.push_back(Error::new(ErrorKind::Fenced, "lost it"));
+    assert_eq!(fixture.step(), Step::Again);
+    fixture.will_poll(Poll::Revoking(vec![at("words/0")]));
+    fixture.will_poll(Poll::Lost(vec![at("words/0")]));
+    assert_eq!((fixture.step(), fixture.step(), fixture.step()), (Step::Moved, Step::Moved, Step::Idle));
+    assert_eq!(fixture.script().made.len(), 1);
+}
+
+#[test]
+fn the_one_record_whose_output_the_log_never_takes_is_a_dead_letter() {
+    let mut fixture = fixture(shout);
+    fixture.script().largest_value_bytes = Some(5);
+    let polled = || words("words/0", 0, &["a", "much too long", "b"]);
+    fixture.will_fetch([polled()]);
+    assert_eq!(fixture.step(), Step::Again);
+    // The log repeats what was not committed.
+    fixture.will_fetch([polled()]);
+    assert_eq!(fixture.step(), Step::Committed { record_count: 1 });
+    assert_eq!(fixture.step(), Step::Again);
+    let rest = || Fetch { position: linecook_log::Offset(1), ..polled() };
+    fixture.will_fetch([rest()]);
+    assert_eq!(fixture.step(), Step::Committed { record_count: 1 });
+    let reason = "shouted the log does not take what came of it: refused by the script";
+    assert_eq!(fixture.last_made().dead_letters(), [reason]);
+    assert_eq!(fixture.step(), Step::Committed { record_count: 1 });
+    assert_eq!(fixture.last_made().written(), ["shouted/0 k=\"B\""]);
+}
+
+#[test]
+fn a_commit_that_is_invalid_whatever_is_in_it_ends_the_worker() {
+    let mut fixture = fixture(shout);
+    for expected in [Some(Step::Again), None] {
+        answer(&fixture, ErrorKind::Invalid);
+        fixture.will_fetch([words("words/0", 0, &["a"])]);
+        assert_eq!(fixture.worker.step().ok(), expected);
+    }
+}
+
+/// A state that cannot be encoded once it has the wrong word.
+#[derive(Clone)]
+struct Fussy(String);
+
+impl State for Fussy {
+    fn encode(&self, out: &mut Vec<u8>) {
+        assert_ne!(self.0, "wrong");
+        out.extend_from_slice(self.0.as_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, crate::DecodeError> {
+        Ok(Self(String::from_utf8_lossy(bytes).into_owned()))
+    }
+}
+
+#[test]
+fn a_state_that_cannot_be_encoded_fails_its_record() {
+    let mut fixture = fixture(|service| {
+        service.table(Table::<String, Fussy>::new("fussy")).fold(WORDS, |entry, word, _| {
+            entry.put(Fussy(word));
+            Ok(())
+        });
+    });
+    fixture.will_fetch([words("words/0", 0, &["right", "wrong"])]);
+    let steps: Vec<_> = (0..4).map(|_| fixture.step()).collect();
+    let one = Step::Committed { record_count: 1 };
+    assert_eq!(steps, [Step::Again, one, Step::Again, one]);
+    let made = fixture.last_made();
+    assert!(made.dead_letters()[0].contains("a state that cannot be encoded"), "{:?}", made.dead_letters());
+    assert!(made.rows.is_empty());
+}
+
+#[test]
+fn a_log_that_cannot_be_reached_is_tried_again() {
+    let mut fixture = Fixture::not_joined(shout, Limits::default());
+    fixture.script().join_errors.push_back(Error::new(ErrorKind::Unavailable, "no broker"));
+    assert_eq!(fixture.step(), Step::Blocked { wait: Duration::from_millis(10) });
+    assert_eq!(blocked(&fixture).as_deref(), Some("no broker"));
+    assert_eq!((fixture.step(), fixture.step()), (Step::Moved, Step::Idle));
+    assert_eq!(blocked(&fixture), None);
+}
+
+#[test]
+fn damage_and_the_end_of_the_log_are_for_the_caller() {
+    for kind in [ErrorKind::Corrupt, ErrorKind::Closed] {
+        let mut fixture = fixture(shout);
+        fixture.script().polls.push_back(Err(Error::new(kind, "it is over")));
+        assert_eq!(fixture.worker.step().unwrap_err().kind(), kind);
+    }
+}
+
+#[test]
+fn a_worker_that_leaves_hands_over() {
+    let fixture = fixture(shout);
+    fixture.worker.leave().unwrap();
+    assert!(fixture.log.0.lock().left);
+}

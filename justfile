@@ -1,0 +1,26 @@
+# What people run; `just check` is what CI runs.
+
+# Format, lints, tests, and the README's own commands.
+check:
+    bash .ci/run
+
+# Everything that can be tested without a broker.
+test:
+    cargo test --workspace
+
+# The pizzeria, all services in one process.
+run *arguments:
+    cargo run --release -- {{arguments}}
+
+# Kills the pizzeria at random moments under load, 20 times, and reads every topic afterwards.
+kill-test rounds="20":
+    KILL_ROUNDS={{rounds}} cargo test --release -p pizzeria --test processes -- --nocapture kill
+
+# Cuts the power of a simulated disk at random moments under load, 500 times.
+power-test rounds="500":
+    POWER_ROUNDS={{rounds}} cargo test --release -p pizzeria --test processes -- --nocapture power
+
+# The pizzeria against our own bare loop, in turn, five times each.
+bench pizzas="1000000":
+    cargo build --release -p pizzeria -p load -p bare
+    target/release/load compare --pizzas {{pizzas}}

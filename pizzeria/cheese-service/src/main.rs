@@ -1,0 +1,5 @@
+//! The cheese-service as a process of its own.
+
+fn main() -> std::process::ExitCode {
+    linecook::main(cheese_service::SERVICE)
+}

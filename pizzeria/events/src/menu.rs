@@ -1,0 +1,90 @@
+//! What there is to choose from.
+
+use linecook::{Random, settings::SettingValue};
+
+/// What a service chooses from; each has its own, and its settings can replace it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Menu(Vec<String>);
+
+impl Menu {
+    /// A menu of these.
+    pub fn of(names: &[&str]) -> Self {
+        Self(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    /// One of them.
+    pub fn one(&self, random: &Random) -> &str {
+        random.choose::<String>(&self.0)
+    }
+
+    /// None to four of them, no repeats, joined with ` & `; `none` for none.
+    pub fn some(&self, random: &Random) -> String {
+        let count = usize::try_from(random.below(5)).expect("less than five");
+        let mut chosen = String::new();
+        for name in random.sample(&self.0, count) {
+            if !chosen.is_empty() {
+                chosen.push_str(" & ");
+            }
+            chosen.push_str(name);
+        }
+        if chosen.is_empty() { "none".to_owned() } else { chosen }
+    }
+}
+
+impl SettingValue for Menu {
+    type Written = Vec<String>;
+
+    fn expected() -> Option<String> {
+        Some("a list of at least one name, none empty and none twice".to_owned())
+    }
+
+    fn from_written(names: Vec<String>) -> Result<Self, String> {
+        if names.is_empty() {
+            return Err("there is nothing to choose from".to_owned());
+        }
+        for (index, name) in names.iter().enumerate() {
+            if name.trim().is_empty() {
+                return Err("a name is empty".to_owned());
+            }
+            if names[..index].contains(name) {
+                return Err(format!("a name is there twice: name={name:?}"));
+            }
+        }
+        Ok(Self(names))
+    }
+
+    fn to_written(&self) -> Vec<String> {
+        self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn some_is_none_to_four_without_repeats() {
+        let menu = Menu::of(&["a", "b", "c", "d", "e", "f"]);
+        let mut counts = BTreeSet::new();
+        for seed in 0..500 {
+            let chosen = menu.some(&Random::seeded(seed));
+            let names: Vec<_> = chosen.split(" & ").filter(|name| *name != "none").collect();
+            let different: BTreeSet<_> = names.iter().collect();
+            assert_eq!(different.len(), names.len(), "{chosen}");
+            assert!(names.iter().all(|name| menu.0.iter().any(|other| other == name)), "{chosen}");
+            counts.insert(names.len());
+        }
+        assert_eq!(counts, BTreeSet::from([0, 1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn a_menu_with_nothing_on_it_is_refused() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert!(Menu::from_written(names(&[])).is_err());
+        assert!(Menu::from_written(names(&["a", " "])).is_err());
+        assert!(Menu::from_written(names(&["a", "a"])).unwrap_err().contains("twice"));
+        assert_eq!(Menu::from_written(names(&["a", "b"])), Ok(Menu::of(&["a", "b"])));
+    }
+}

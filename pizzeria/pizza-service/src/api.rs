@@ -1,0 +1,164 @@
+//! The HTTP routes: `POST /order/{count}` and `GET /order/{id}`.
+
+use std::{fmt::Write, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use linecook::{
+    TableReader,
+    http::{Edge, Problem, Producer},
+};
+use pizzeria_events::{ORDERS, Order, OrderId, Pizza};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::orders::{KnownOrder, Limits, TABLE};
+
+/// How long an order may take to be on disk before its client hears that the outcome is not known.
+const STORE_WITHIN: Duration = Duration::from_secs(5);
+/// How long a GET waits for the table to reach what was ordered before it.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
+/// The longest `Idempotency-Key`.
+const IDEMPOTENCY_KEY_BYTES: usize = 255;
+
+struct Api {
+    orders: TableReader<OrderId, KnownOrder, Pizza>,
+    producer: Producer<OrderId, Order>,
+    order_limit: u32,
+}
+
+pub(crate) fn routes(edge: &Edge, limits: Limits) -> Router {
+    let api = Api { orders: edge.table(TABLE), producer: edge.producer(&ORDERS), order_limit: limits.count };
+    Router::new()
+        // The two share a path, and a path has one name for its part: it is a count here and an id there.
+        .route("/order/{count_or_id}", post(place_order).get(show_order))
+        .with_state(Arc::new(api))
+}
+
+async fn place_order(
+    State(api): State<Arc<Api>>,
+    Path(count): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let count = parse_count(&count, api.order_limit)?;
+    let order_id = match headers.get("idempotency-key") {
+        None => OrderId(Uuid::new_v4().as_u128()),
+        Some(key) => {
+            let order_id = id_of_key(key.as_bytes())?;
+            api.refuse_other_count(&order_id, count)?;
+            order_id
+        }
+    };
+    let order = Order { order_id, count, unknown: Default::default() };
+    let stored = api.producer.append(&order_id, &order).map_err(|error| Problem::of_write(&error))?;
+    match tokio::time::timeout(STORE_WITHIN, stored).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(Problem::of_write(&error)),
+        Err(_) => return Err(Problem::unavailable("whether it was stored is not known: the log has not answered yet")),
+    }
+    let location = format!("/order/{order_id}");
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(json!({ "order_id": order_id })))
+        .into_response())
+}
+
+async fn show_order(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let id: OrderId = id.parse().map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("{error}: id={id}")))?;
+    if let Some(body) = api.body(&id)? {
+        return Ok(as_json(body));
+    }
+    // It may have been ordered a moment ago: the table is to have all that was acknowledged before this request.
+    let caught_up = api.orders.caught_up(&ORDERS, &id)?;
+    match tokio::time::timeout(CATCH_UP_WITHIN, caught_up).await {
+        Ok(outcome) => outcome?,
+        Err(_) => return Err(Problem::unavailable("the orders taken last are not in the table yet")),
+    }
+    let body = api.body(&id)?.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("no such order: id={id}")))?;
+    Ok(as_json(body))
+}
+
+impl Api {
+    fn refuse_other_count(&self, id: &OrderId, count: u32) -> Result<(), Problem> {
+        match self.orders.get(id)? {
+            Some(known) if known.count != count => {
+                let detail = format!(
+                    "an order with this Idempotency-Key has another count: count={} requested={count}",
+                    known.count
+                );
+                Err(Problem::new(StatusCode::CONFLICT, detail))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The answer to a GET, if there is such an order.
+    fn body(&self, id: &OrderId) -> Result<Option<String>, Problem> {
+        let Some(found) = self.orders.get_with_items(id)? else { return Ok(None) };
+        let mut pizzas = found.items;
+        pizzas.sort_by_key(|pizza| pizza.number);
+        let count = found.state.count;
+        let is_ready = pizzas.len() == count as usize;
+        let status = if is_ready { "ready" } else { "baking" };
+        let mut body = String::with_capacity(128 + 192 * pizzas.len());
+        write!(body, r#"{{"id":"{id}","count":{count},"status":"{status}","pizzas":"#).expect("a String takes all");
+        body.push_str(&serde_json::to_string(&pizzas).map_err(|error| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the pizzas cannot be written: {error}"))
+        })?);
+        body.push('}');
+        Ok(Some(body))
+    }
+}
+
+fn as_json(body: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn parse_count(text: &str, limit: u32) -> Result<u32, Problem> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let count = if is_number { text.parse().ok() } else { None };
+    count.filter(|count| (1..=limit).contains(count)).ok_or_else(|| {
+        let shown: String = text.chars().take(40).collect();
+        Problem::new(StatusCode::BAD_REQUEST, format!("a count is a whole number from 1 to {limit}: count={shown}"))
+    })
+}
+
+/// The id that a key stands for: always the same one, a UUID of version 8, whose bits are an application's own.
+fn id_of_key(key: &[u8]) -> Result<OrderId, Problem> {
+    if !(1..=IDEMPOTENCY_KEY_BYTES).contains(&key.len()) {
+        let detail = format!("an Idempotency-Key has 1 to {IDEMPOTENCY_KEY_BYTES} characters: length={}", key.len());
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    let digest = Sha256::digest(key);
+    let (bytes, _) = digest.split_first_chunk().expect("a digest has 32 bytes");
+    Ok(OrderId(Uuid::new_v8(*bytes).as_u128()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_a_whole_number_in_its_range() {
+        assert_eq!(parse_count("1", 10).unwrap(), 1);
+        assert_eq!(parse_count("10", 10).unwrap(), 10);
+        for bad in ["0", "-1", "+1", "1.5", "many", "", "11", &"9".repeat(40)] {
+            assert_eq!(parse_count(bad, 10).unwrap_err().status(), StatusCode::BAD_REQUEST, "{bad:?}");
+        }
+    }
+
+    /// Whoever repeats a request after an upgrade must get the same order.
+    #[test]
+    fn a_key_stands_for_the_same_id_for_ever() {
+        let id = id_of_key(b"table-7").unwrap();
+        assert_eq!(id.to_string(), "77146943823862506064137138653834029217");
+        let uuid = Uuid::from_u128(id.0);
+        assert_eq!(uuid.get_version_num(), 8);
+        assert!(id_of_key(b"").is_err());
+        assert!(id_of_key(&[b'x'; 256]).is_err());
+    }
+}

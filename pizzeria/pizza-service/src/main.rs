@@ -1,0 +1,5 @@
+//! The pizza-service as a process of its own.
+
+fn main() -> std::process::ExitCode {
+    linecook::main(pizza_service::SERVICE)
+}

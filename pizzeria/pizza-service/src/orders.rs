@@ -1,0 +1,167 @@
+//! The table of orders.
+//!
+//! The first record of an order makes its pizzas, in the step that makes the order known; a repeated one makes nothing.
+//! The first finished pizza of a number is the one that counts, whatever comes later.
+
+use std::time::Duration;
+
+use linecook::{Context, Counter, DecodeError, Entry, Failure, Service, State, Table, settings::Key};
+use pizzeria_events::{ORDERS, Order, OrderId, PIZZA, Pizza};
+
+use crate::FinalTopic;
+
+/// What is known of each order, and its finished pizzas.
+pub(crate) const TABLE: Table<OrderId, KnownOrder, Pizza> = Table::new("orders");
+
+const IGNORED_PIZZAS: Counter =
+    Counter::new("pizzas_ignored_total", "reason", "Finished pizzas that were of no use to an order");
+const IGNORED_ORDERS: Counter = Counter::new("orders_ignored_total", "reason", "Order records that made no pizzas");
+
+/// What can be set about orders.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The most pizzas of one order.
+    pub(crate) count: u32,
+    /// How long an order can be asked for.
+    retention: Duration,
+}
+
+impl Limits {
+    pub(crate) fn from_settings(service: &mut Service) -> Self {
+        let count = Key::new("order_limit", "the most pizzas that one order may have").within(1..=1_000_000);
+        let retention = Key::new("orders_retention_days", "how long an order can be asked for").within(1..=36_500);
+        Self {
+            count: service.setting(count, 10_000),
+            retention: service.setting(retention, Duration::from_hours(7 * 24)),
+        }
+    }
+}
+
+pub(crate) fn declare(service: &mut Service, limits: Limits, final_topic: FinalTopic) {
+    service
+        .table(TABLE)
+        .fold(ORDERS, move |known, order: Order, context| take(known, &order, limits.count, context))
+        .emits(PIZZA)
+        .fold(final_topic, finish)
+        .retention(limits.retention);
+}
+
+type OrderEntry<'a> = Entry<'a, OrderId, KnownOrder, Pizza>;
+
+fn take(known: &mut OrderEntry<'_>, order: &Order, limit: u32, context: &Context<'_>) -> Result<(), Failure> {
+    if order.order_id != *known.key() {
+        return Err(Failure::reject(format!("the key is not the order's id: order_id={}", order.order_id)));
+    }
+    if !(1..=limit).contains(&order.count) {
+        return Err(Failure::reject(format!("a count is from 1 to {limit}: count={}", order.count)));
+    }
+    if let Some(before) = known.state() {
+        let reason = if before.count == order.count { "repeated" } else { "repeated_with_another_count" };
+        context.count(IGNORED_ORDERS, reason);
+        return Ok(());
+    }
+    known.put(KnownOrder::new(order.count));
+    for number in 1..=order.count {
+        known.emit(&PIZZA, &Pizza::ordered(order.order_id, number))?;
+    }
+    Ok(())
+}
+
+fn finish(known: &mut OrderEntry<'_>, pizza: Pizza, context: &Context<'_>) -> Result<(), Failure> {
+    match known.state_mut().map_or(Finished::Unknown, |order| order.finish(pizza.number)) {
+        Finished::First => known.push(&pizza),
+        Finished::Unknown => ignore(context, "unknown_order"),
+        Finished::WithoutNumber => ignore(context, "without_number"),
+        Finished::NotOrdered => ignore(context, "number_not_ordered"),
+        Finished::Again => ignore(context, "finished_before"),
+    }
+}
+
+fn ignore(context: &Context<'_>, reason: &'static str) -> Result<(), Failure> {
+    context.count(IGNORED_PIZZAS, reason);
+    Ok(())
+}
+
+/// What is known of an order besides its pizzas: how many it has, and which are finished, a bit each.
+///
+/// Stored: the count u32, then the bits, 8 a byte, the first pizza's lowest. Little-endian.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KnownOrder {
+    pub(crate) count: u32,
+    finished: Vec<u8>,
+}
+
+/// What a finished pizza is to its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finished {
+    First,
+    Again,
+    NotOrdered,
+    WithoutNumber,
+    Unknown,
+}
+
+impl KnownOrder {
+    fn new(count: u32) -> Self {
+        Self { count, finished: vec![0; count.div_ceil(8) as usize] }
+    }
+
+    fn finish(&mut self, number: Option<u32>) -> Finished {
+        let Some(number) = number else { return Finished::WithoutNumber };
+        let Some(index) = number.checked_sub(1).filter(|index| *index < self.count) else {
+            return Finished::NotOrdered;
+        };
+        let (byte, bit) = (&mut self.finished[index as usize / 8], 1 << (index % 8));
+        if *byte & bit != 0 {
+            return Finished::Again;
+        }
+        *byte |= bit;
+        Finished::First
+    }
+}
+
+impl State for KnownOrder {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend(self.count.to_le_bytes());
+        out.extend_from_slice(&self.finished);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wrong = || DecodeError::new("not the state of an order");
+        let (count, finished) = bytes.split_first_chunk().ok_or_else(wrong)?;
+        let count = u32::from_le_bytes(*count);
+        if finished.len() != count.div_ceil(8) as usize {
+            return Err(wrong());
+        }
+        Ok(Self { count, finished: finished.to_vec() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_pizza_of_a_number_counts_and_no_other() {
+        let mut order = KnownOrder::new(9);
+        assert_eq!(order.finish(Some(9)), Finished::First);
+        assert_eq!(order.finish(Some(9)), Finished::Again);
+        assert_eq!(order.finish(Some(1)), Finished::First);
+        assert_eq!(order.finish(Some(0)), Finished::NotOrdered);
+        assert_eq!(order.finish(Some(10)), Finished::NotOrdered);
+        assert_eq!(order.finish(None), Finished::WithoutNumber);
+    }
+
+    /// A change of these bytes is a change of what is stored: old rows must stay readable.
+    #[test]
+    fn the_stored_form_has_not_changed() {
+        let mut order = KnownOrder::new(9);
+        order.finish(Some(9));
+        order.finish(Some(2));
+        let mut bytes = Vec::new();
+        order.encode(&mut bytes);
+        assert_eq!(bytes, [9, 0, 0, 0, 0b10, 0b1]);
+        assert_eq!(KnownOrder::decode(&bytes), Ok(order));
+        assert!(KnownOrder::decode(&bytes[..5]).is_err());
+    }
+}

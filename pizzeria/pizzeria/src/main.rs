@@ -1,0 +1,5 @@
+//! The pizzeria as a program.
+
+fn main() -> std::process::ExitCode {
+    linecook::main(pizzeria::program())
+}

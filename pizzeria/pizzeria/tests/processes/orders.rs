@@ -1,0 +1,123 @@
+//! Orders as a guest places them.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    http::Client,
+    process::{Pizzeria, now, until},
+};
+
+#[test]
+fn an_order_is_known_at_once_and_ready_soon() {
+    let folder = tempfile::tempdir().unwrap();
+    let pizzeria = Pizzeria::start(folder.path(), &[]);
+    let (placing, asking) = (Client::new(&pizzeria.url), Client::new(&pizzeria.url));
+    let mut times = Vec::new();
+    for _ in 0..1000 {
+        let began = now();
+        let placed = placing.post("/order/2");
+        assert_eq!(placed.status, 201);
+        let location = placed.location.clone().unwrap();
+        assert_eq!(location, format!("/order/{}", placed.json()["order_id"].as_str().unwrap()));
+        assert_ne!(asking.get(&location).status, 404, "from another connection");
+        until("the order is ready", || asking.get(&location).is_ready().then_some(()));
+        times.push(began.elapsed());
+    }
+    times.sort();
+    let (p50, p99) = (times[500], times[990]);
+    println!("1,000 orders of 2, one after the other: ready after p50 {p50:?}, p99 {p99:?}");
+    pizzeria.stop();
+}
+
+#[test]
+fn a_ready_order_has_every_pizza_once_in_order_of_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let pizzeria = Pizzeria::start(folder.path(), &[]);
+    let client = Client::new(&pizzeria.url);
+    let location = client.post("/order/100").location.unwrap();
+    let order =
+        until("the order is ready", || Some(client.get(&location)).filter(super::http::Answer::is_ready)).json();
+    let pizzas = order["pizzas"].as_array().unwrap();
+    let numbers: Vec<_> = pizzas.iter().map(|pizza| pizza["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=100).collect::<Vec<_>>());
+    for pizza in pizzas {
+        assert_eq!(pizza["order_id"], order["id"]);
+        for part in ["sauce", "cheese", "meats", "veggies"] {
+            assert!(!pizza[part].as_str().unwrap().is_empty(), "{pizza}");
+        }
+    }
+    let sauces: BTreeSet<_> = pizzas.iter().map(|pizza| pizza["sauce"].as_str().unwrap()).collect();
+    assert!(sauces.len() > 3, "chance chooses: {sauces:?}");
+    let report = client.get("/report").json();
+    let counted: u64 = report.as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(counted, 100);
+}
+
+#[test]
+fn the_largest_order_is_taken_and_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let pizzeria = Pizzeria::start(folder.path(), &[]);
+    let client = Client::new(&pizzeria.url);
+    let location = client.post("/order/10000").location.unwrap();
+    let order = until("the order is ready", || Some(client.get(&location)).filter(super::http::Answer::is_ready));
+    assert_eq!(order.json()["pizzas"].as_array().unwrap().len(), 10_000);
+}
+
+#[test]
+fn a_repeated_request_with_a_key_is_the_same_order_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let pizzeria = Pizzeria::start(folder.path(), &[]);
+    let client = Client::new(&pizzeria.url);
+    let placed = client.try_post("/order/3", Some("table 7")).unwrap();
+    let again = client.try_post("/order/3", Some("table 7")).unwrap();
+    assert_eq!((placed.status, again.status), (201, 201));
+    assert_eq!(placed.location, again.location);
+    let location = placed.location.unwrap();
+    until("the order is ready", || client.get(&location).is_ready().then_some(()));
+    let refused = client.try_post("/order/4", Some("table 7")).unwrap();
+    assert_eq!(refused.status, 409);
+    assert!(refused.problem().contains("count=3"), "{refused:?}");
+    pizzeria.stop();
+
+    let pizzeria = Pizzeria::start(folder.path(), &[]);
+    let client = Client::new(&pizzeria.url);
+    let again = client.try_post("/order/3", Some("table 7")).unwrap();
+    assert_eq!(again.location, Some(location.clone()));
+    assert_eq!(client.get(&location).json()["pizzas"].as_array().unwrap().len(), 3);
+    let report = client.get("/report").json();
+    let counted: u64 = report.as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(counted, 3, "nothing was made twice: {report}");
+}
+
+#[test]
+fn orders_wait_for_a_service_that_is_away_and_complete_once_when_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let pizzeria = Pizzeria::start(folder.path(), &[]);
+    let client = Client::new(&pizzeria.url);
+    let before = client.post("/order/5").location.unwrap();
+    until("the order is ready", || client.get(&before).is_ready().then_some(()));
+    pizzeria.stop();
+
+    let pizzeria = Pizzeria::start(folder.path(), &["--except", "cheese-service"]);
+    assert!(pizzeria.screen.contains("not here cheese-service"), "{}", pizzeria.screen);
+    let client = Client::new(&pizzeria.url);
+    let waiting: Vec<_> = (0..20).map(|_| client.post("/order/7").location.unwrap()).collect();
+    for location in &waiting {
+        let order = client.get(location).json();
+        assert_eq!((&order["status"], order["pizzas"].as_array().unwrap().len()), (&"baking".into(), 0));
+    }
+    let sum = |client: &Client| -> u64 {
+        client.get("/report").json().as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
+    };
+    assert_eq!(sum(&client), 5, "the report answers");
+    pizzeria.stop();
+
+    let pizzeria = Pizzeria::start(folder.path(), &[]);
+    let client = Client::new(&pizzeria.url);
+    for location in &waiting {
+        until("what has waited is ready", || client.get(location).is_ready().then_some(()));
+    }
+    until("the report adds up to the pizzas made", || (sum(&client) == 5 + 20 * 7).then_some(()));
+    pizzeria.stop();
+    crate::raw::Raw::read(folder.path()).check_each_pizza_once();
+}

@@ -1,0 +1,106 @@
+//! A pizzeria as a process.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long anything may take before it counts as never.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks until it is so.
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(now() < deadline, "not within {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "these tests measure real processes in real time")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// The program, to be given arguments. No variable of the tester's gets in.
+pub(crate) fn command(data_dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pizzeria"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LINECOOK_")) {
+        command.env_remove(name);
+    }
+    command.arg("--data-dir").arg(data_dir).env("RUST_LOG", "warn");
+    command
+}
+
+/// The program run to its end.
+pub(crate) fn output(data_dir: &Path, arguments: &[&str]) -> Output {
+    command(data_dir).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// A pizzeria that runs. Dropping it kills it.
+pub(crate) struct Pizzeria {
+    child: Child,
+    pub(crate) url: String,
+    pub(crate) screen: String,
+}
+
+impl Pizzeria {
+    pub(crate) fn start(data_dir: &Path, arguments: &[&str]) -> Self {
+        let mut command = command(data_dir);
+        command.args(["--http-address", "127.0.0.1:0"]).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut screen = String::new();
+        let mut url = None;
+        for line in lines.by_ref() {
+            let line = line.unwrap();
+            url = url.or_else(|| line.trim().strip_prefix("url").map(|url| url.trim().to_owned()));
+            let is_last = line.trim().starts_with("stop");
+            screen.push_str(&line);
+            screen.push('\n');
+            if is_last {
+                break;
+            }
+        }
+        let url = url.unwrap_or_else(|| panic!("it did not start: {screen}"));
+        Self { child, url, screen }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        until("it has ended", || self.child.try_wait().unwrap())
+    }
+
+    /// Ends it in good order.
+    pub(crate) fn stop(mut self) {
+        self.terminate();
+        assert!(self.wait().success());
+    }
+}
+
+impl Drop for Pizzeria {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        let mut rest = String::new();
+        if let Some(mut out) = self.child.stdout.take() {
+            out.read_to_string(&mut rest).ok();
+        }
+    }
+}
