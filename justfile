@@ -14,11 +14,11 @@ run *arguments:
 
 # Kills the pizzeria at random moments under load, 20 times, and reads every topic afterwards.
 kill-test rounds="20":
-    KILL_ROUNDS={{rounds}} cargo test --release -p pizzeria --test processes -- --nocapture kill
+    KILL_ROUNDS={{rounds}} cargo test --release -p pizzeria --test pizzeria -- --nocapture kill
 
 # Cuts the power of a simulated disk at random moments under load, 500 times.
 power-test rounds="500":
-    POWER_ROUNDS={{rounds}} cargo test --release -p pizzeria --test processes -- --nocapture power
+    POWER_ROUNDS={{rounds}} cargo test --release -p pizzeria --test pizzeria -- --nocapture power
 
 # The pizzeria against our own bare loop, in turn, five times each.
 bench pizzas="1000000":

@@ -260,7 +260,7 @@ mod tests {
     }
 
     fn join(coordinator: &mut Coordinator, now: u64) -> MemberId {
-        let name = (InstanceName::new("host").unwrap(), coordinator.joined_count as u32);
+        let name = (InstanceName::new("host").unwrap(), u32::try_from(coordinator.joined_count).unwrap());
         let joining = Joining { name, inputs: inputs(), max_silence: SILENCE, wakeup: Arc::default() };
         coordinator.join(GROUP, joining, Duration::from_secs(now)).unwrap().0
     }

@@ -219,9 +219,14 @@ impl Files for FaultyFiles {
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn SegmentFile>> {
         let _alive = self.alive()?;
-        let file = self.file(Content::default());
-        self.disk.folder.lock().files.insert(name.to_owned(), Arc::clone(&file));
-        Ok(file)
+        let mut folder = self.disk.folder.lock();
+        let file = folder.files.entry(name.to_owned()).or_insert_with(|| self.file(Content::default()));
+        // Who has it open sees that it is empty now.
+        let mut content = file.content.lock();
+        self.disk.give_room(content.length);
+        content.cut(0);
+        drop(content);
+        Ok(Arc::clone(file) as _)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

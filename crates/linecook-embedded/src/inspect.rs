@@ -173,6 +173,7 @@ impl FoundSegment {
             Ok((header, _)) if header.first != first => Err(NoHead::NotWhole),
             header => header,
         };
+        file.rest(); // until the walk comes to it: a log has thousands of segments
         Ok(Self { name, first, file, header })
     }
 

@@ -29,6 +29,7 @@ pub mod inspect;
 mod lock;
 mod log;
 mod member;
+mod open;
 mod options;
 mod outside;
 mod payload;

@@ -1,15 +1,11 @@
-//! The contract on the open log, and opening it again when a device fails.
+//! The contract on the open log.
 
 use std::{
     collections::HashSet,
-    fmt, fs,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    fmt,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use linecook_log::{
@@ -17,8 +13,7 @@ use linecook_log::{
     MemberSpec, Offset, PartitionDescription, Result, Rows, Status, TableName, Ticket, TopicDescription, TopicName,
     TopicPartition, TopicSpec,
 };
-use linecook_rows::{Number, Store};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use crate::{
     catalog::{Catalog, GroupId, PartitionId, TableId},
@@ -28,52 +23,17 @@ use crate::{
     frame::{CommitNumber, Entry},
     lock::DirectoryLock,
     member::EmbeddedMember,
+    open::{self, Place, Shared},
     options::Options,
-    published::Ended,
-    recovery::{self, Until},
-    rows::{self, EmbeddedRows},
+    rows::EmbeddedRows,
     tail::HotRead,
-    threads,
     writer::{Prepared, PreparedOffset, Writer},
 };
-
-/// How long to wait before a log that failed is tried again.
-const REOPEN_EVERY: Duration = Duration::from_millis(200);
 
 /// The log on segment files of our own, in a directory that no other process uses.
 pub struct EmbeddedLog {
     shared: Arc<Shared>,
     guard: Mutex<Option<JoinHandle<()>>>,
-}
-
-pub(crate) struct Shared {
-    place: Place,
-    state: RwLock<State>,
-    is_closing: AtomicBool,
-}
-
-/// Where a log lies, and what stays when it is opened again.
-struct Place {
-    options: Options,
-    files: Arc<dyn Files>,
-    rows_folder: PathBuf,
-    rows_installed: Option<RowsInstalled>,
-    /// It outlives a failure of the log, unless it has failed itself.
-    store: Mutex<Arc<Store>>,
-    clock: Arc<dyn Clock>,
-    /// Given back when the log is closed, though readers of rows may keep this.
-    lock: Mutex<Option<DirectoryLock>>,
-}
-
-enum State {
-    Open(Opened),
-    /// Why it is not open, for the time being or for good.
-    Ended(Ended),
-}
-
-struct Opened {
-    core: Arc<Core>,
-    threads: Vec<JoinHandle<()>>,
 }
 
 impl EmbeddedLog {
@@ -85,7 +45,7 @@ impl EmbeddedLog {
     pub fn open(folder: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self> {
         let lock = DirectoryLock::take(folder)?;
         let segments = folder.join(SEGMENTS);
-        create_folder(folder, &segments)
+        open::create_folder(folder, &segments)
             .map_err(|error| crate::segment::unreadable(error, "the folder of the segments"))?;
         Self::open_on(Arc::new(Disk::new(segments)), &folder.join(ROWS), options, clock, Some(lock), None)
     }
@@ -113,39 +73,23 @@ impl EmbeddedLog {
         lock: Option<DirectoryLock>,
         rows_installed: Option<RowsInstalled>,
     ) -> Result<Self> {
-        let store = open_rows(rows_folder, &options, &*files, rows_installed.clone())?;
-        let (rows_folder, store) = (rows_folder.to_owned(), Mutex::new(Arc::new(store)));
-        let place = Place { options, files, rows_folder, rows_installed, store, clock, lock: Mutex::new(lock) };
-        let opened = place.open(Until::LastWhole)?;
-        let state = RwLock::new(State::Open(opened));
-        let shared = Arc::new(Shared { place, state, is_closing: AtomicBool::new(false) });
+        let place = Place::new((files, lock), (rows_folder, rows_installed), options, clock)?;
+        let shared = Arc::new(Shared::open(place)?);
         let guarded = Arc::clone(&shared);
         let guard = thread::Builder::new().name("log-guard".into()).spawn(move || guarded.guard());
-        let guard = guard.map_err(no_thread)?;
+        let guard = guard.map_err(open::no_thread)?;
         Ok(Self { shared, guard: Mutex::new(Some(guard)) })
     }
 
     fn stop(&self) -> Result<()> {
         let mut guard = self.guard.lock(); // who closes it a second time waits for the first
-        self.shared.is_closing.store(true, Ordering::SeqCst);
-        let closed = self.shared.close_open();
-        let mut guarded = Ok(());
-        if let Some(guard) = guard.take() {
-            guard.thread().unpark();
-            guarded = guard.join().map_err(|_| Error::new(ErrorKind::Unknown, "the guard of the log panicked"));
-        }
-        self.shared.leave(Ended { kind: ErrorKind::Closed, message: Error::closed().to_string() });
-        closed.and(guarded).and(self.shared.place.close())
-    }
-}
-
-/// The names of the folders must survive a power cut as what is in them does.
-fn create_folder(folder: &Path, segments: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(segments)?;
-    fs::File::open(folder)?.sync_all()?;
-    match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => fs::File::open(parent)?.sync_all(),
-        None => Ok(()),
+        self.shared.close(|| match guard.take() {
+            None => Ok(()),
+            Some(guard) => {
+                guard.thread().unpark();
+                guard.join().map_err(|_| Error::new(ErrorKind::Unknown, "the guard of the log panicked"))
+            }
+        })
     }
 }
 
@@ -157,169 +101,10 @@ pub(crate) const SEGMENTS: &str = "log";
 /// The folder of the rows in a data directory.
 pub(crate) const ROWS: &str = "rows";
 
-/// The tree is primary once segments were dropped: only a log that reaches back to its beginning can make it again.
-fn open_rows(folder: &Path, options: &Options, files: &dyn Files, installed: Option<RowsInstalled>) -> Result<Store> {
-    let open = || {
-        let options = linecook_rows::Options {
-            memtable_bytes: options.memtable_bytes,
-            cache_bytes: options.row_cache_bytes,
-            installed: installed.clone(),
-        };
-        Store::open(folder, options)
-    };
-    let damaged = match open() {
-        Err(error) if error.kind() == linecook_rows::ErrorKind::Corrupt => rows::error(error),
-        outcome => return outcome.map_err(rows::error),
-    };
-    let names = files.list().map_err(|error| crate::segment::unreadable(error, "the folder of the segments"))?;
-    let reaches_back = names.iter().filter_map(|name| crate::segment::first_of(name)).min() == Some(CommitNumber(1));
-    if !reaches_back {
-        return Err(damaged);
-    }
-    let aside = PathBuf::from(format!("{}.damaged", folder.display()));
-    tracing::warn!(error = damaged.chain(), moved_to = %aside.display(), "the rows are damaged and made again from the log");
-    fs::remove_dir_all(&aside).ok();
-    fs::rename(folder, &aside).map_err(|error| crate::segment::unreadable(error, "the folder of the rows"))?;
-    open().map_err(rows::error)
-}
-
-impl Place {
-    fn open(&self, until: Until) -> Result<Opened> {
-        let store = self.store()?;
-        let persisted = CommitNumber(store.applied().max(store.persisted()).0);
-        let mut replay = |number: CommitNumber, rows: Vec<crate::payload::FullRow>| {
-            let rows = rows.iter().map(|(key, value)| (key.as_ref(), value.as_deref()));
-            store.apply(Number(number.0), rows).map_err(rows::error)
-        };
-        let recovered = recovery::recover(&*self.files, &self.options, (persisted, until), &mut replay)?;
-        let parts = (self.options.clone(), Arc::clone(&self.files), Arc::clone(&self.clock));
-        let core = Arc::new(Core::new(parts, Arc::clone(&store), recovered));
-        let threads = threads::start(&core).map_err(no_thread)?;
-        Ok(Opened { core, threads })
-    }
-
-    /// The store, opened again when it is over: what it lost is replayed.
-    fn store(&self) -> Result<Arc<Store>> {
-        let mut store = self.store.lock();
-        if store.snapshot().is_err() {
-            store.close().ok();
-            *store = Arc::new(open_rows(&self.rows_folder, &self.options, &*self.files, self.rows_installed.clone())?);
-        }
-        Ok(Arc::clone(&store))
-    }
-
-    fn close(&self) -> Result<()> {
-        let closed = self.store.lock().close().map_err(rows::error);
-        self.lock.lock().take();
-        closed
-    }
-}
-
-fn no_thread(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, "cannot start a thread of the log").with_source(error)
-}
-
-impl Shared {
-    pub(crate) fn core(&self) -> Result<Arc<Core>> {
-        match &*self.state.read() {
-            State::Open(opened) => match opened.core.published.ended() {
-                None => Ok(Arc::clone(&opened.core)),
-                // To its members the outcome of what they did is unknown; who calls now has done nothing yet.
-                Some(ended) if ended.kind == ErrorKind::Unknown => {
-                    Err(Error::new(ErrorKind::Unavailable, ended.message))
-                }
-                Some(ended) => Err(ended.error()),
-            },
-            State::Ended(ended) => Err(ended.error()),
-        }
-    }
-
-    /// Opens the log again when it failed, until it is closed.
-    fn guard(&self) {
-        loop {
-            let core = match &*self.state.read() {
-                State::Open(opened) => Arc::clone(&opened.core),
-                State::Ended(_) => return,
-            };
-            let ended = core.published.wait_for_end();
-            if ended.kind == ErrorKind::Closed || self.is_closing.load(Ordering::SeqCst) {
-                return;
-            }
-            self.leave(Ended { kind: ErrorKind::Unavailable, message: ended.message });
-            let until = Until::Commit(core.published.number());
-            drop(core);
-            if !self.open_again(until) {
-                return;
-            }
-        }
-    }
-
-    /// Ends what is open; its threads are joined.
-    fn leave(&self, ended: Ended) {
-        let before = std::mem::replace(&mut *self.state.write(), State::Ended(ended));
-        if let State::Open(opened) = before {
-            for thread in opened.threads {
-                thread.join().ok();
-            }
-        }
-    }
-
-    fn open_again(&self, until: Until) -> bool {
-        while !self.is_closing.load(Ordering::SeqCst) {
-            match self.place.open(until) {
-                Ok(opened) => {
-                    tracing::info!("the log is open again");
-                    *self.state.write() = State::Open(opened);
-                    if self.is_closing.load(Ordering::SeqCst) {
-                        // Who closes it came before there was something to close, and waits for this thread now.
-                        self.close_open().ok();
-                        return false;
-                    }
-                    return true;
-                }
-                Err(error) => {
-                    let message = format!("the log failed and cannot be opened again yet: {}", error.chain());
-                    *self.state.write() = State::Ended(Ended { kind: ErrorKind::Unavailable, message });
-                    thread::park_timeout(REOPEN_EVERY);
-                }
-            }
-        }
-        false
-    }
-
-    /// Makes durable what was written to the log that is open, and ends it; nothing to do when none is.
-    fn close_open(&self) -> Result<()> {
-        let core = match &*self.state.read() {
-            State::Open(opened) => Arc::clone(&opened.core),
-            State::Ended(ended) if ended.kind == ErrorKind::Closed => return Ok(()),
-            State::Ended(ended) => return Err(ended.error()),
-        };
-        core.is_closing.store(true, Ordering::Release);
-        core.sync_wakeup.raise();
-        let ended = core.published.wait_for_end();
-        if ended.kind == ErrorKind::Closed { Ok(()) } else { Err(ended.error()) }
-    }
-
-    /// Writes what `make` asks for, if anything; returns the commit that has it all.
-    fn define(core: &Core, make: impl FnOnce(&mut Writer) -> Result<Prepared>) -> Result<CommitNumber> {
-        core.check()?;
-        let mut writer = core.writer();
-        let prepared = make(&mut writer)?;
-        if prepared.definitions.is_empty() && prepared.offsets.is_empty() {
-            return Ok(writer.number); // what is there may still be on its way to the disk
-        }
-        core.check_writes()?;
-        let number = core.write(&mut writer, prepared)?;
-        drop(writer);
-        core.sync_wakeup.raise();
-        Ok(number)
-    }
-}
-
 impl Log for EmbeddedLog {
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()> {
         let core = self.shared.core()?;
-        let number = Shared::define(&core, |writer| {
+        let number = define(&core, |writer| {
             let mut definitions = Vec::new();
             let mut named = HashSet::new();
             for topic in topics {
@@ -337,7 +122,7 @@ impl Log for EmbeddedLog {
         let core = self.shared.core()?;
         let mut number = CommitNumber(0);
         for group in groups {
-            number = Shared::define(&core, |writer| declare_group(&core, writer, &group.name, &group.topics))?;
+            number = define(&core, |writer| declare_group(&core, writer, &group.name, &group.topics))?;
         }
         core.wait_seen(number)
     }
@@ -418,7 +203,7 @@ impl Log for EmbeddedLog {
     fn reset(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()> {
         let core = self.shared.core()?;
         let coordinator = core.coordinator.lock();
-        let number = Shared::define(&core, |writer| {
+        let number = define(&core, |writer| {
             let id = known_group(&writer.catalog, group)?;
             if coordinator.has_members(id) {
                 return Err(Error::invalid(format!("the group has members: stop its service first: group={group}")));
@@ -443,7 +228,7 @@ impl Log for EmbeddedLog {
     fn drop_group(&self, group: &GroupName) -> Result<()> {
         let core = self.shared.core()?;
         let coordinator = core.coordinator.lock();
-        let number = Shared::define(&core, |writer| {
+        let number = define(&core, |writer| {
             let id = known_group(&writer.catalog, group)?;
             if coordinator.has_members(id) {
                 return Err(Error::invalid(format!("the group has members: stop its service first: group={group}")));
@@ -466,6 +251,21 @@ impl Log for EmbeddedLog {
     fn close(&self) -> Result<()> {
         self.stop()
     }
+}
+
+/// Writes what `make` asks for, if anything; returns the commit that has it all.
+fn define(core: &Core, make: impl FnOnce(&mut Writer) -> Result<Prepared>) -> Result<CommitNumber> {
+    core.check()?;
+    let mut writer = core.writer();
+    let prepared = make(&mut writer)?;
+    if prepared.definitions.is_empty() && prepared.offsets.is_empty() {
+        return Ok(writer.number); // what is there may still be on its way to the disk
+    }
+    core.check_writes()?;
+    let number = core.write(&mut writer, prepared)?;
+    drop(writer);
+    core.sync_wakeup.raise();
+    Ok(number)
 }
 
 impl Drop for EmbeddedLog {

@@ -8,7 +8,7 @@ use linecook_log::{
 };
 use linecook_rows::KeyRange;
 
-use crate::{catalog::TableId, log::Shared, payload};
+use crate::{catalog::TableId, open::Shared, payload};
 
 /// A reader of one table. It asks for the open log each time, which may be another one after a failure.
 pub(crate) struct EmbeddedRows {

@@ -228,9 +228,10 @@ impl Segments {
     pub(crate) fn touch(&self, segment: &Arc<Segment>) {
         // Held to the end: one that is dropped meanwhile must not stay in here.
         let all = self.all.read();
-        let is_closed = all.front().zip(all.back()).is_some_and(|(oldest, last)| {
-            oldest.first <= segment.first && segment.first < last.first
-        });
+        let is_closed = all
+            .front()
+            .zip(all.back())
+            .is_some_and(|(oldest, last)| oldest.first <= segment.first && segment.first < last.first);
         if !is_closed {
             return;
         }

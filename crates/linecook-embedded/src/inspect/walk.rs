@@ -153,6 +153,7 @@ impl<'a> Walk<'a> {
     }
 
     fn enter_next(&mut self, first: CommitNumber) {
+        self.found[self.segment].file.rest();
         self.segment += 1;
         self.expected = first;
         self.state = State::Entering;
@@ -226,7 +227,12 @@ impl<'a> Walk<'a> {
 
     /// Whether the expected commit, which should be at `position`, had been on disk.
     fn was_synced(&self, position: u64) -> Result<bool> {
+        if self.synced >= self.expected {
+            return Ok(true);
+        }
         let later = self.found[self.segment..].iter().map(|segment| &*segment.file);
-        Ok(self.synced >= self.expected || says_later_that_it_was_synced(later, position, self.expected)?)
+        let was_synced = says_later_that_it_was_synced(later, position, self.expected)?;
+        self.found[self.segment + 1..].iter().for_each(|segment| segment.file.rest());
+        Ok(was_synced)
     }
 }

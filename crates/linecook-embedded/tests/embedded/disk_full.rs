@@ -68,8 +68,9 @@ fn a_write_that_finds_no_room_leaves_nothing_and_the_next_one_is_fine() {
     assert_eq!(read_all(&*place.open(), &at("b", 0)), [9, 1]);
 }
 
-/// A first frame that did not fit into its empty segment began another one, of the same commit and so in the same file;
-/// closing the one before cut it. So with a commit larger than a segment, and with one after a write that failed.
+/// A first frame that did not fit into its empty segment began another one, of the same commit and so in the same file,
+/// which was then listed, cut and dropped twice. So with a commit larger than a segment, and with one after a write that
+/// failed.
 #[test]
 fn a_commit_larger_than_an_empty_segment_is_kept() {
     let mut options = tiny();

@@ -87,26 +87,27 @@ fn under_load_a_device_that_fails_now_and_then_loses_nothing_that_was_shown() {
 /// waited for the end of a log that nobody was left to close. The close hung for ever.
 #[test]
 fn a_log_can_be_closed_while_it_is_being_opened_again() {
-    for seed in seeds(0..30) {
-        let _seed = Seed(seed);
-        let place = Place::new(tiny());
-        let log = place.open();
-        create(&*log, &["a"], 1);
-        place.files.set_syncs(Syncs::Failing);
-        drop(append(&*log, &at("a", 0), 1).unwrap());
-        until("the log has failed", || log.status().refuses_writes.is_some());
-        place.files.set_syncs(Syncs::Honest);
-        for _ in 0..seed * 20 {
-            thread::yield_now();
-        }
-        let (done, is_done) = mpsc::channel();
-        let closing = Arc::clone(&log);
-        thread::spawn(move || done.send(closing.close().is_ok()));
-        is_done.recv_timeout(PATIENCE).expect("it closes");
-        refusal(log.describe(), ErrorKind::Closed);
-        place.open().close().unwrap();
-    }
+    let place = Place::new(tiny());
+    let log = place.open();
+    create(&*log, &["a"], 1);
+    place.files.set_syncs(Syncs::Failing);
+    drop(append(&*log, &at("a", 0), 1).unwrap());
+    until("it was tried to open it again", || {
+        log.status().refuses_writes.is_some_and(|error| error.chain().contains("cannot be opened again yet"))
+    });
+    place.files.set_syncs(Syncs::Hanging); // and the next time it is opened, it waits here
+    let (done, is_done) = mpsc::channel();
+    let closing = Arc::clone(&log);
+    thread::spawn(move || done.send(closing.close()));
+    assert!(is_done.recv_timeout(REOPENING).is_err(), "it waits for who opens it");
+    place.files.set_syncs(Syncs::Honest);
+    is_done.recv_timeout(PATIENCE).expect("it closes").ok();
+    refusal(log.describe(), ErrorKind::Closed);
+    place.open().close().unwrap();
 }
+
+/// Longer than the log waits before it is tried again.
+const REOPENING: Duration = Duration::from_millis(400);
 
 #[test]
 fn a_close_while_syncs_fail_says_so_and_ends_all_that_waits() {
@@ -254,9 +255,13 @@ fn a_member_that_waits_for_records_hears_of_a_close() {
     let place = Place::new(tiny());
     let log = place.open();
     create(&*log, &["a"], 1);
-    let mut member = join(&*log, &group("g"), "a");
+    let mut patient = spec(&group("g"), &["a"], 0);
+    patient.max_silence = PATIENCE * 100;
+    let mut member = log.join(patient).unwrap();
+    until("it is assigned", || matches!(member.poll(Duration::from_millis(5), 1).unwrap(), Poll::Assigned(_)));
     let (ended, is_ended) = mpsc::channel();
     thread::spawn(move || ended.send(member.poll(PATIENCE * 100, 1).map(drop)));
+    assert!(is_ended.recv_timeout(Duration::from_millis(100)).is_err(), "it waits");
     log.close().unwrap();
     let outcome: Result<()> = is_ended.recv_timeout(PATIENCE).expect("it is woken");
     refusal(outcome, ErrorKind::Closed);

@@ -155,6 +155,26 @@ fn nothing_in_the_directory_is_changed() {
     assert!(killed.bytes() == before, "the directory changed");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_inspection_keeps_few_files_open_however_many_there_are() {
+    let directory = Directory::new();
+    written::write(&directory.open(), 100);
+    let folder = directory.path().join("log");
+    let open_count = || {
+        let files = std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| entry.ok()?.path().read_link().ok());
+        files.filter(|path| path.starts_with(&folder)).count()
+    };
+    let inspection = directory.inspect();
+    assert_eq!(open_count(), 0);
+    let report = inspection.report();
+    assert!(report.segments.len() > 4 && open_count() <= 2, "{} files are open", open_count());
+    for record in inspection.records(&name("orders"), None, Offset(0)).unwrap() {
+        record.unwrap();
+        assert!(open_count() <= 4, "{} files are open", open_count());
+    }
+}
+
 /// What the report says of opening is held against opening: on whatever a power cut leaves it is sound, and the history
 /// ends where the log then ends.
 #[test]

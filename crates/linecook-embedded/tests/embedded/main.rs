@@ -1,4 +1,9 @@
 //! The embedded log from outside.
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "what the helpers of a test cannot do fails the test; its numbers are small"
+)]
 
 mod chain;
 mod corrupt;

@@ -99,9 +99,9 @@ fn appends_are_refused_when_too_much_waits_to_be_written() {
             }
         }
     }
+    place.files.set_syncs(Syncs::Honest);
     let told = refusal(Err::<(), _>(refused.expect("it is refused")), ErrorKind::Full);
     assert!(told.contains("max_bytes=100000"), "{told}");
-    place.files.set_syncs(Syncs::Honest);
     for ticket in &tickets {
         wait(ticket).unwrap();
     }

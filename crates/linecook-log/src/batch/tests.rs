@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Header;
+use crate::{Header, NewRecord};
 
 fn origin() -> Origin {
     let from = TopicPartition::new(&TopicName::new("pizza").unwrap(), Partition(3));

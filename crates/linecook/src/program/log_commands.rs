@@ -15,9 +15,9 @@ use linecook_embedded::{
 use linecook_log::{GroupName, Log, Offset, Partition, SystemClock, TopicName};
 use serde_json::{Value, json};
 
-use super::{Stop, common::Common, print};
+use super::{Stop, print, process_settings::ProcessSettings};
 
-pub(crate) fn log(matches: &ArgMatches, common: &Common) -> Result<(), Stop> {
+pub(crate) fn log(matches: &ArgMatches, common: &ProcessSettings) -> Result<(), Stop> {
     match matches.subcommand() {
         Some(("check", matches)) => check(matches, common),
         Some(("dump", matches)) => dump(matches, common),
@@ -26,7 +26,7 @@ pub(crate) fn log(matches: &ArgMatches, common: &Common) -> Result<(), Stop> {
 }
 
 /// Exit code 1 when there is damage that a crash does not explain.
-fn check(matches: &ArgMatches, common: &Common) -> Result<(), Stop> {
+fn check(matches: &ArgMatches, common: &ProcessSettings) -> Result<(), Stop> {
     let data_dir = matches.get_one::<PathBuf>("dir").unwrap_or(&common.data_dir);
     let report = Inspection::open(existing(data_dir)?)?.report();
     if matches.get_flag("json") {
@@ -38,7 +38,7 @@ fn check(matches: &ArgMatches, common: &Common) -> Result<(), Stop> {
     if report.is_sound() { Ok(()) } else { Err(Stop::failed("the log is damaged")) }
 }
 
-fn dump(matches: &ArgMatches, common: &Common) -> Result<(), Stop> {
+fn dump(matches: &ArgMatches, common: &ProcessSettings) -> Result<(), Stop> {
     let topic = TopicName::new(matches.get_one::<String>("topic").map_or("", String::as_str))?;
     let partition = matches.get_one::<u32>("partition").copied().map(Partition);
     let from = Offset(matches.get_one::<u64>("from").copied().unwrap_or(0));
@@ -101,7 +101,7 @@ fn json_line(record: &StoredRecord) -> String {
     line.to_string()
 }
 
-pub(crate) fn groups(matches: &ArgMatches, common: &Common) -> Result<(), Stop> {
+pub(crate) fn groups(matches: &ArgMatches, common: &ProcessSettings) -> Result<(), Stop> {
     let data_dir = existing(&common.data_dir)?;
     let log = EmbeddedLog::open(data_dir, Options::default(), Arc::new(SystemClock::new()))?;
     match matches.subcommand() {

@@ -6,9 +6,9 @@
 //! ```
 
 mod arguments;
-mod common;
 mod log_commands;
 mod logging;
+mod process_settings;
 mod run;
 mod screen;
 mod selection;
@@ -26,7 +26,7 @@ use crate::{
     Definition, Service, Topology,
     settings::{Effective, HostPort, Settings, Sources},
 };
-use common::Common;
+use process_settings::ProcessSettings;
 use selection::Selection;
 
 /// One process: one service, or several that share a log.
@@ -82,7 +82,7 @@ pub fn main(program: impl Into<Program>) -> ExitCode {
 pub(crate) struct Prepared {
     pub(crate) name: &'static str,
     pub(crate) definitions: Vec<Definition>,
-    pub(crate) common: Common,
+    pub(crate) common: ProcessSettings,
     pub(crate) services: Vec<Arc<Service>>,
     pub(crate) topology: Topology,
     pub(crate) selection: Selection,
@@ -110,7 +110,7 @@ fn dispatch(program: &Program, arguments: impl Iterator<Item = OsString>) -> Res
 }
 
 struct Declared {
-    common: Common,
+    common: ProcessSettings,
     services: Vec<Arc<Service>>,
     settings: Settings,
 }
@@ -119,7 +119,7 @@ struct Declared {
 fn declare(program: &Program, sources: Sources) -> Result<Declared, Stop> {
     let mut settings = Settings::load(sources);
     settings.unused_variable(arguments::CONFIG_VARIABLE);
-    let common = Common::from_settings(&mut settings, program);
+    let common = ProcessSettings::from_settings(&mut settings, program);
     let mut services = Vec::new();
     for definition in &program.services {
         services.push(Arc::new(definition.service(&mut settings)?));
@@ -127,7 +127,7 @@ fn declare(program: &Program, sources: Sources) -> Result<Declared, Stop> {
     Ok(Declared { common, services, settings })
 }
 
-fn of_service(program: &Program, name: &str, matches: &ArgMatches, common: &Common) -> Result<(), Stop> {
+fn of_service(program: &Program, name: &str, matches: &ArgMatches, common: &ProcessSettings) -> Result<(), Stop> {
     let mut commands = program.services.iter().flat_map(|service| service.commands);
     let command = commands.find(|command| command.name == name);
     let command = command.ok_or_else(|| Stop::usage(format!("no such command: command={name}")))?;

@@ -7,7 +7,9 @@ use linecook_embedded::EmbeddedLog;
 use linecook_log::{Clock, GroupName, Log, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Prepared, Program, Stop, common::Common, logging, print, screen::Screen, workers::Workers};
+use super::{
+    Prepared, Program, Stop, logging, print, process_settings::ProcessSettings, screen::Screen, workers::Workers,
+};
 use crate::{
     http::{self, Edge, Health, MetricsPage, Server},
     settings::Sources,
@@ -109,7 +111,7 @@ fn refuse_alone(prepared: &Prepared) -> Result<(), Stop> {
     Err(Stop::usage(text))
 }
 
-fn open_log(common: &Common, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Log>, Stop> {
+fn open_log(common: &ProcessSettings, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Log>, Stop> {
     let mut options = linecook_embedded::Options::default();
     options.retention = Some(common.retention);
     options.retention_bytes = common.retention_bytes.map(|size| size.bytes());
@@ -118,7 +120,7 @@ fn open_log(common: &Common, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Log>, Sto
     Ok(Arc::new(EmbeddedLog::open(&common.data_dir, options, Arc::clone(clock))?))
 }
 
-fn port_taken(common: &Common, error: &std::io::Error) -> Stop {
+fn port_taken(common: &ProcessSettings, error: &std::io::Error) -> Stop {
     let address = &common.http_address;
     Stop::usage(format!(
         "cannot listen at {address}: {error}; port {} may be taken by another process: choose one with --http-address",

@@ -34,8 +34,8 @@ impl Selection {
             return Err(Stop::usage(format!("no such service: {}; there are {}", unknown.join(", "), all.join(", "))));
         }
         let is_named = |names: &[String], name: &str| names.iter().any(|other| other == name);
-        let runs = |name: &&str| (only.is_empty() || is_named(only, name)) && !is_named(except, name);
-        let (running, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|name| runs(&name));
+        let runs = |name: &str| (only.is_empty() || is_named(only, name)) && !is_named(except, name);
+        let (running, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|name| runs(name));
         if running.is_empty() {
             return Err(Stop::usage("no service is left to run"));
         }

@@ -35,6 +35,7 @@ impl Check<'_> {
         for (segment, behind) in all.iter().enumerate().skip(walk.segment() + 1) {
             self.segment = segment;
             self.segments.push(segment_report(behind));
+            behind.file.rest();
             match behind.header {
                 Err(NoHead::Version(_)) => self.check_header(behind),
                 _ => self.note(0, None, DamageKind::BehindTheEnd, Opening::Cuts),

@@ -74,8 +74,10 @@ impl Directory {
     pub(super) fn copy(&self) -> Self {
         let copy = Self::new();
         fs::create_dir(copy.path().join("log")).unwrap();
-        for path in self.bytes().keys().filter(|path| !path.starts_with("rows")) {
-            fs::copy(self.path().join(path), copy.path().join(path)).unwrap();
+        fs::copy(self.path().join("lock"), copy.path().join("lock")).unwrap();
+        for entry in fs::read_dir(self.path().join("log")).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, copy.segment(path.file_name().unwrap().to_str().unwrap())).unwrap();
         }
         copy
     }

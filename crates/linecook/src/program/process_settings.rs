@@ -8,7 +8,7 @@ use super::{Program, logging::LogFormat};
 use crate::settings::{ByteSize, HostPort, Key, Settings};
 
 #[derive(Debug, Clone)]
-pub(crate) struct Common {
+pub(crate) struct ProcessSettings {
     pub(crate) data_dir: PathBuf,
     pub(crate) http_address: HostPort,
     pub(crate) instance: InstanceName,
@@ -21,7 +21,7 @@ pub(crate) struct Common {
     pub(crate) log_format: LogFormat,
 }
 
-impl Common {
+impl ProcessSettings {
     pub(crate) fn from_settings(settings: &mut Settings, program: &Program) -> Self {
         let data_dir = Key::new("data_dir", "where the log and the tables are kept");
         let http_address = Key::new("http_address", "where HTTP is answered, as host:port; port 0 takes a free one");

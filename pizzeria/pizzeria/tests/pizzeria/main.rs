@@ -1,0 +1,16 @@
+//! The pizzeria from outside: real binaries, real signals, real HTTP; and within, on a disk that loses its power. And the rules
+//! of the house.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod audit;
+mod command_line;
+mod faults;
+mod house;
+mod http;
+mod kill;
+mod orders;
+mod power;
+mod process;
+mod raw;
+mod slow_disk;
