@@ -95,19 +95,18 @@ fn a_log_can_be_closed_while_it_is_being_opened_again() {
     until("it was tried to open it again", || {
         log.status().refuses_writes.is_some_and(|error| error.chain().contains("cannot be opened again yet"))
     });
-    place.files.set_syncs(Syncs::Hanging); // and the next time it is opened, it waits here
+    place.files.set_syncs(Syncs::Hanging);
+    let read = place.files.read_bytes();
+    until("it is being opened again, and waits for a sync", || place.files.read_bytes() > read);
     let (done, is_done) = mpsc::channel();
     let closing = Arc::clone(&log);
     thread::spawn(move || done.send(closing.close()));
-    assert!(is_done.recv_timeout(REOPENING).is_err(), "it waits for who opens it");
+    assert!(is_done.recv_timeout(Duration::from_millis(100)).is_err(), "it waits for who opens it");
     place.files.set_syncs(Syncs::Honest);
     is_done.recv_timeout(PATIENCE).expect("it closes").ok();
     refusal(log.describe(), ErrorKind::Closed);
     place.open().close().unwrap();
 }
-
-/// Longer than the log waits before it is tried again.
-const REOPENING: Duration = Duration::from_millis(400);
 
 #[test]
 fn a_close_while_syncs_fail_says_so_and_ends_all_that_waits() {

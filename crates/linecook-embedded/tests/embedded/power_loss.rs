@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How often the power is cut in the life of one disk.
-const CUTS: u64 = 10;
+const CUTS: u64 = 5;
 
 /// Copies of the rows' folder, each of a moment after a version was installed: what a power cut may leave of it.
 struct Copies {
@@ -94,7 +94,7 @@ fn life(seed: u64, syncs: Syncs, options: Options) -> Result<(), String> {
 
 #[test]
 fn after_a_power_cut_all_that_was_shown_is_there_and_everything_is_one_cut() {
-    let seeds = Mutex::new(seeds(0..45).into_iter());
+    let seeds = Mutex::new(seeds(0..90).into_iter());
     // Two at a time: a life waits as much as it works.
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -113,7 +113,7 @@ fn after_a_power_cut_rows_are_whole_though_their_segments_were_dropped() {
     let mut options = tiny();
     options.segment_bytes = 8 << 10;
     options.retention_bytes = Some(64 << 10);
-    for seed in seeds(1000..1005) {
+    for seed in seeds(1000..1010) {
         let _seed = Seed(seed);
         life(seed, Syncs::Honest, options.clone()).unwrap();
     }
