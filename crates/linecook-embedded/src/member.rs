@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use linecook_log::{
-    Commit, Error, ErrorKind, Fetch, Member, MemberSpec, Offset, Output, Partition, Poll, Result, Row, RowChange, Scan,
-    TableName, Ticket, TopicName, TopicPartition,
+    Assignment, Commit, Error, ErrorKind, Fetch, Member, MemberSpec, Offset, Output, Partition, Poll, Result, Row,
+    RowChange, Scan, TableName, Ticket, TopicName, TopicPartition,
 };
 use linecook_rows::{Lookup, Number, Overlay};
 
@@ -146,7 +146,10 @@ impl EmbeddedMember {
         }
         // What it still holds of a partition that it owned before is older than the store by now.
         self.overlay.retire(Number(self.core.outside.number().0));
-        self.arriving.take().map(|arriving| Poll::Assigned(arriving.partitions))
+        let arriving = self.arriving.take()?;
+        let owned = self.owned.iter().filter(|owned| arriving.partitions.contains(&owned.at));
+        let assignment = |owned: &Owned| Assignment { partition: owned.at.clone(), position: owned.position };
+        Some(Poll::Assigned(owned.map(assignment).collect()))
     }
 
     /// Earlier topics first, but never all of the room for them: a flood of the first must not starve the others.

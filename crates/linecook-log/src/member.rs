@@ -31,8 +31,8 @@ pub struct MemberSpec {
 /// What a poll brought.
 #[derive(Debug)]
 pub enum Poll {
-    /// These partitions are now owned; their rows are complete and their records come next, from the committed offset.
-    Assigned(Vec<TopicPartition>),
+    /// These partitions are now owned; their rows are complete and their records come next.
+    Assigned(Vec<Assignment>),
     /// These partitions will be given away with the next poll: commit what is in hand before it, or drop it.
     Revoking(Vec<TopicPartition>),
     /// These partitions are owned by others already: drop what is in hand, its commit would be `Fenced`.
@@ -42,6 +42,15 @@ pub enum Poll {
     Records(Vec<Fetch>),
     /// Nothing came in the time given.
     Idle,
+}
+
+/// A partition that a member gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// Which.
+    pub partition: TopicPartition,
+    /// The committed offset: where its records begin, and what a commit that consumes none of them says of it.
+    pub position: Offset,
 }
 
 /// Some of the next records of a partition.

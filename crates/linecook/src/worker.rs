@@ -159,7 +159,7 @@ impl Worker {
         self.health.polled(self.clock.timestamp());
         joined.must_poll = false;
         match poll {
-            Poll::Assigned(partitions) => self.moved(|queue| queue.assign(&partitions)),
+            Poll::Assigned(assignments) => self.moved(|queue| queue.assign(assignments)),
             Poll::Revoking(partitions) => self.moved(|queue| queue.drop_polled(&partitions)),
             Poll::Lost(partitions) => {
                 self.metrics.gave_up(&partitions);

@@ -11,8 +11,8 @@ use super::{
     numbers::{Stored, number_in, outside_origin, text_of},
 };
 use crate::{
-    BatchBuilder, Commit, Fetch, Header, Log, Member, MemberSpec, NewRecord, Offset, Output, Poll, Result, RowChange,
-    TableName, TopicName, TopicPartition,
+    Assignment, BatchBuilder, Commit, Fetch, Header, Log, Member, MemberSpec, NewRecord, Offset, Output, Poll, Result,
+    RowChange, TableName, TopicName, TopicPartition,
 };
 
 /// Short, so that two members can be polled in turn from one thread.
@@ -27,7 +27,7 @@ pub(super) struct Consumer {
     revoking: Vec<TopicPartition>,
     /// Polled while the test was still waiting for partitions.
     early: Vec<Stored>,
-    /// Behind what was polled of each owned partition.
+    /// Behind what was polled of each owned partition, or where it begins.
     pub(super) next: BTreeMap<TopicPartition, Offset>,
 }
 
@@ -65,10 +65,11 @@ impl Consumer {
         }
         Ok(match poll {
             Poll::Assigned(partitions) => {
-                for partition in &partitions {
-                    assert!(!self.owned.contains(partition), "{partition} was assigned to its owner");
+                for Assignment { partition, position } in partitions {
+                    assert!(!self.owned.contains(&partition), "{partition} was assigned to its owner");
+                    self.next.insert(partition.clone(), position);
+                    self.owned.insert(partition);
                 }
-                self.owned.extend(partitions);
                 Step::Other
             }
             Poll::Revoking(partitions) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use linecook_log::{Clock, Fetch, InstanceName, Log, Offset, Partition, Poll, TopicName, TopicPartition};
+use linecook_log::{Assignment, Clock, Fetch, InstanceName, Log, Offset, Partition, Poll, TopicName, TopicPartition};
 use parking_lot::MutexGuard;
 use prometheus_client::registry::Registry;
 
@@ -70,7 +70,8 @@ impl Fixture {
 
     /// Partitions are assigned.
     pub(crate) fn assign(&mut self, partitions: &[&str]) {
-        self.will_poll(Poll::Assigned(partitions.iter().map(|text| at(text)).collect()));
+        let assignment = |text: &&str| Assignment { partition: at(text), position: Offset(0) };
+        self.will_poll(Poll::Assigned(partitions.iter().map(assignment).collect()));
         assert_eq!(self.step(), Step::Moved);
     }
 

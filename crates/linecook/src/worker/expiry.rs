@@ -46,15 +46,15 @@ impl Worker {
         Ok(true)
     }
 
-    /// Each with one partition that is owned and whose offset is known, for each partition number.
+    /// Each with one partition that is owned, for each partition number.
     fn tables_with_retention(&mut self) -> Vec<(TableName, TopicPartition)> {
         let queue = &joined(&mut self.joined).queue;
         let mut found: Vec<(TableName, TopicPartition)> = Vec::new();
         for step in self.service.steps() {
             let Role::Table { table } = step.role else { continue };
             let table = &self.service.tables()[table];
-            let known = queue.owned().filter(|at| at.topic == step.from && queue.committed_offset(at).is_some());
-            for at in known.filter(|_| table.has_retention()) {
+            let owned = queue.owned().filter(|at| at.topic == step.from);
+            for at in owned.filter(|_| table.has_retention()) {
                 let is_found = |partition: Partition| {
                     found.iter().any(|(name, found)| name == table.name() && found.partition == partition)
                 };

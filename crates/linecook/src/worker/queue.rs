@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use linecook_log::{Batch, Fetch, Offset, TopicPartition};
+use linecook_log::{Assignment, Batch, Fetch, Offset, TopicPartition};
 
 /// Which of a service's inputs a record is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +30,8 @@ struct Polled {
 #[derive(Debug)]
 struct Owned {
     at: TopicPartition,
-    /// The offset committed by this member, or found at its first poll.
-    committed: Option<Offset>,
+    /// The offset committed last, by this member or by its predecessor.
+    committed: Offset,
 }
 
 /// See the [module](self).
@@ -52,9 +52,11 @@ pub(crate) struct Waiting {
 
 impl Queue {
     /// These partitions are owned from here on; what was polled of them before comes again.
-    pub(crate) fn assign(&mut self, partitions: &[TopicPartition]) {
-        self.give_up(partitions);
-        self.owned.extend(partitions.iter().map(|at| Owned { at: at.clone(), committed: None }));
+    pub(crate) fn assign(&mut self, assignments: Vec<Assignment>) {
+        for Assignment { partition, position } in assignments {
+            self.give_up(std::slice::from_ref(&partition));
+            self.owned.push(Owned { at: partition, committed: position });
+        }
     }
 
     /// These partitions are not owned any longer.
@@ -71,9 +73,6 @@ impl Queue {
     /// Adds what was polled.
     pub(crate) fn add(&mut self, input: InputIndex, fetch: Fetch) {
         let Fetch { from, position, batch } = fetch;
-        if let Some(owned) = self.owned_at(&from) {
-            owned.committed.get_or_insert(position);
-        }
         self.polled.push_back(Polled { input, from, batch, committed: position, taken: position });
     }
 
@@ -115,7 +114,7 @@ impl Queue {
     pub(crate) fn committed(&mut self, offsets: &[(TopicPartition, Offset)]) {
         for (at, offset) in offsets {
             if let Some(owned) = self.owned_at(at) {
-                owned.committed = Some(*offset);
+                owned.committed = *offset;
             }
         }
         for polled in &mut self.polled {
@@ -141,9 +140,9 @@ impl Queue {
         self.owned.iter().map(|owned| &owned.at)
     }
 
-    /// The committed offset of an owned partition, as far as it is known.
+    /// The committed offset of a partition, if it is owned.
     pub(crate) fn committed_offset(&self, at: &TopicPartition) -> Option<Offset> {
-        self.owned.iter().find(|owned| owned.at == *at)?.committed
+        self.owned.iter().find(|owned| owned.at == *at).map(|owned| owned.committed)
     }
 }
 
@@ -158,6 +157,10 @@ mod tests {
         TopicPartition::new(&TopicName::new("pizza").unwrap(), Partition(partition))
     }
 
+    fn assignment(partition: u32, position: u64) -> Assignment {
+        Assignment { partition: at(partition), position: Offset(position) }
+    }
+
     fn fetch(partition: u32, base: u64, position: u64) -> Fetch {
         let batch = batch_of(Offset(base), &[("k", "1"), ("k", "2"), ("k", "3")]);
         Fetch { from: at(partition), position: Offset(position), batch }
@@ -165,7 +168,7 @@ mod tests {
 
     fn queue(fetches: impl IntoIterator<Item = Fetch>) -> Queue {
         let mut queue = Queue::default();
-        queue.assign(&[at(0), at(1)]);
+        queue.assign(vec![assignment(0, 12), assignment(1, 5)]);
         fetches.into_iter().for_each(|fetch| queue.add(InputIndex(0), fetch));
         queue
     }
@@ -199,7 +202,7 @@ mod tests {
     #[test]
     fn a_partition_that_is_assigned_again_begins_anew() {
         let mut queue = queue([fetch(0, 10, 10), fetch(1, 5, 5)]);
-        queue.assign(&[at(0)]);
+        queue.assign(vec![assignment(0, 11)]);
         queue.add(InputIndex(0), fetch(0, 10, 11));
         let starts: Vec<_> = queue.polled.iter().map(|polled| (polled.from.partition.0, polled.taken)).collect();
         assert_eq!(starts, [(1, Offset(5)), (0, Offset(11))]);

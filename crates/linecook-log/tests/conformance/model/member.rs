@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use linecook_log::{
-    Batch, Clock, Commit, Error, ErrorKind, Fetch, GroupName, Member, Offset, Partition, Poll, Result, Row, Scan,
-    TableName, Ticket, TopicName, TopicPartition,
+    Assignment, Batch, Clock, Commit, Error, ErrorKind, Fetch, GroupName, Member, Offset, Partition, Poll, Result, Row,
+    Scan, TableName, Ticket, TopicName, TopicPartition,
 };
 
 use super::{
@@ -38,11 +38,13 @@ impl ModelMember {
             Turn::Lost(partitions) => Some(Poll::Lost(partitions)),
             Turn::Revoking(partitions) => Some(Poll::Revoking(partitions)),
             Turn::Assigned(partitions) => {
-                for from in &partitions {
-                    let offset = state.current.offset(&self.group, from);
-                    self.membership(state).expect("it was there").owned.insert(from.clone(), offset);
+                let mut assignments = Vec::new();
+                for partition in partitions {
+                    let position = state.current.offset(&self.group, &partition);
+                    self.membership(state).expect("it was there").owned.insert(partition.clone(), position);
+                    assignments.push(Assignment { partition, position });
                 }
-                Some(Poll::Assigned(partitions))
+                Some(Poll::Assigned(assignments))
             }
             Turn::Unchanged => self.records(state, max_bytes)?,
         })
