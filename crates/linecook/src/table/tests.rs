@@ -196,6 +196,20 @@ fn all_rows_of_a_key_are_deleted_when_its_time_is_over() {
     assert_eq!(offsets, ["orders/0:6", "orders/1:1"], "one commit a partition, and its offset stays as it is");
 }
 
+/// A worker learned the offset that such a commit leaves unchanged from the first record it polled. So a service that
+/// nobody used after its start never deleted anything.
+#[test]
+fn rows_are_deleted_although_nothing_was_polled_since_the_start() {
+    let mut fixture = fixture();
+    fixture.handle([order("7", 0, 9)]);
+    fixture.assign(&["orders/0", "orders/1", "done/0", "done/1"]);
+    expire(&fixture);
+    for _ in 0..3 {
+        assert_eq!(fixture.step(), Step::Idle);
+    }
+    assert_eq!(fixture.log.rows_of(&PROGRESS.log_name()), []);
+}
+
 #[test]
 fn a_large_entry_is_deleted_in_steps_with_its_state_last() {
     let limits = Limits { expiry_rows: 3, ..Limits::default() };
