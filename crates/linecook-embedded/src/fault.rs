@@ -4,11 +4,13 @@
 //! * A **kill** loses nothing that was written; the log that was killed can do nothing any more.
 //! * A **power cut** keeps what was synced. Each page written since is, by a seeded draw, kept, lost (as it was before),
 //!   torn (each of its sectors kept or lost), or, unless a sync had made something of it durable, zeroed: a file system
-//!   may have noted that it is there and not have written it, but it does not unwrite what was there. A change of a file's length since its last sync may be lost
-//!   with all that lies behind the old length. A file created since the last sync of the folder may be gone, and one
-//!   removed since may be back.
+//!   may have noted that it is there and not have written it, but it does not unwrite what was there. A change of a
+//!   file's length since its last sync may be lost with all that lies behind the old length. A file created since the
+//!   last sync of the folder may be gone, and one removed since may be back.
 //! * Syncs can be slow, hang, fail, lie (never make anything durable), or come late (make durable what the sync before
 //!   should have); writes can find the disk full, and then leave a part of their bytes.
+
+mod pages;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -23,13 +25,8 @@ use std::{
 
 use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 
+use self::pages::{Content, Draw, PAGE};
 use crate::files::{Files, SegmentFile};
-
-const PAGE: usize = 4096;
-const SECTOR: usize = 512;
-
-type Page = Box<[u8; PAGE]>;
-type Pages = HashMap<u64, Page>;
 
 /// How syncs behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,20 +75,6 @@ struct Folder {
 struct FaultyFile {
     disk: std::sync::Weak<Disk>,
     content: Mutex<Content>,
-}
-
-#[derive(Default, Clone)]
-struct Content {
-    pages: Pages,
-    length: u64,
-    durable_pages: Pages,
-    durable_length: u64,
-    /// Pages written since the last sync.
-    dirty: BTreeSet<u64>,
-    /// Pages that a sync is about to make durable.
-    in_flight: BTreeSet<u64>,
-    /// With [`Syncs::Late`]: what the next sync makes durable.
-    promised: Option<(Pages, u64)>,
 }
 
 impl FaultyFiles {
@@ -341,194 +324,5 @@ impl SegmentFile for FaultyFile {
     }
 }
 
-impl Content {
-    fn write(&mut self, mut position: u64, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let (page, at) = place(position);
-            let (now, rest) = bytes.split_at(bytes.len().min(PAGE - at));
-            self.pages.entry(page).or_insert_with(zeros)[at..at + now.len()].copy_from_slice(now);
-            self.dirty.insert(page);
-            position += now.len() as u64;
-            bytes = rest;
-        }
-    }
-
-    fn read(&self, mut position: u64, mut buffer: &mut [u8]) {
-        while !buffer.is_empty() {
-            let (page, at) = place(position);
-            let count = buffer.len().min(PAGE - at);
-            let (now, rest) = buffer.split_at_mut(count);
-            match self.pages.get(&page) {
-                Some(page) => now.copy_from_slice(&page[at..at + count]),
-                None => now.fill(0),
-            }
-            position += count as u64;
-            buffer = rest;
-        }
-    }
-
-    fn cut(&mut self, length: u64) {
-        let (last, at) = place(length);
-        self.pages.retain(|page, _| *page <= last);
-        if let Some(page) = self.pages.get_mut(&last) {
-            page[at..].fill(0);
-        }
-        self.dirty.extend(self.durable_pages.keys().filter(|page| **page >= last));
-        self.dirty.insert(last);
-        self.length = length;
-    }
-
-    fn snapshot(&mut self) -> (Pages, u64) {
-        self.in_flight = std::mem::take(&mut self.dirty);
-        let pages =
-            self.in_flight.iter().map(|page| (*page, self.pages.get(page).cloned().unwrap_or_else(zeros))).collect();
-        (pages, self.length)
-    }
-
-    fn persist(&mut self, (pages, length): (Pages, u64)) {
-        self.durable_pages.extend(pages);
-        self.durable_length = length;
-    }
-
-    fn after_power_cut(&self, draw: &mut Draw) -> Self {
-        let mut pages = self.durable_pages.clone();
-        let changed = self.pages.keys().chain(self.durable_pages.keys()).collect::<BTreeSet<_>>();
-        for page in changed {
-            let before = self.durable_pages.get(page);
-            let now = self.pages.get(page).cloned().unwrap_or_else(zeros);
-            if before != Some(&now) {
-                pages.insert(*page, draw.page(before, &now));
-            }
-        }
-        let keeps_length = draw.below(2) == 0;
-        let length = if keeps_length { self.length } else { self.durable_length };
-        let mut content = Self { pages, length, ..Self::default() };
-        content.cut(length);
-        content.durable_pages = content.pages.clone();
-        content.durable_length = length;
-        content.dirty.clear();
-        content
-    }
-}
-
-fn place(position: u64) -> (u64, usize) {
-    let at = usize::try_from(position % PAGE as u64).expect("less than a page");
-    (position / PAGE as u64, at)
-}
-
-fn zeros() -> Page {
-    Box::new([0; PAGE])
-}
-
-/// A small seeded generator (SplitMix64 by Sebastiano Vigna, public domain).
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-
-    fn page(&mut self, before: Option<&Page>, now: &Page) -> Page {
-        let before = before.cloned().unwrap_or_else(zeros);
-        match self.below(3) {
-            0 => now.clone(),
-            1 => before,
-            _ => {
-                let mut torn = before;
-                for sector in (0..PAGE).step_by(SECTOR) {
-                    if self.below(2) == 0 {
-                        torn[sector..sector + SECTOR].copy_from_slice(&now[sector..sector + SECTOR]);
-                    }
-                }
-                torn
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn write(file: &dyn SegmentFile, position: u64, bytes: &[u8]) {
-        file.write(position, &mut [IoSlice::new(bytes)]).unwrap();
-    }
-
-    fn read(files: &FaultyFiles, position: u64, count: usize) -> Vec<u8> {
-        let mut buffer = vec![0; count];
-        let read = files.open("f").unwrap().read(position, &mut buffer).unwrap();
-        buffer.truncate(read);
-        buffer
-    }
-
-    #[test]
-    fn a_kill_keeps_what_was_written_and_a_power_cut_only_what_was_synced() {
-        let files = FaultyFiles::default();
-        let file = files.create("f").unwrap();
-        write(&*file, 0, &[1; 5000]);
-        file.sync().unwrap();
-        files.sync_folder().unwrap();
-        write(&*file, 4096, &[2; 9000]);
-        let files = files.killed();
-        assert!(file.sync().is_err(), "the handle of a dead process");
-        assert_eq!(read(&files, 4096, 3), [2, 2, 2]);
-
-        let mut seen = BTreeSet::new();
-        for seed in 0..64 {
-            let after = files.killed().power_cut(seed);
-            assert_eq!(read(&after, 0, 4096), vec![1; 4096], "synced: it is there, seed {seed}");
-            let (rewritten, new) = (read(&after, 4096, 1), read(&after, 8192, 1));
-            assert!(rewritten == [1] || rewritten == [2], "kept or as it was before, seed {seed}: {rewritten:?}");
-            seen.insert((rewritten, new));
-        }
-        assert_eq!(seen.len(), 6, "and what is new is kept, zeroed or behind the end: {seen:?}");
-    }
-
-    #[test]
-    fn a_file_whose_folder_was_not_synced_may_be_gone() {
-        let mut survived = BTreeSet::new();
-        for seed in 0..32 {
-            let files = FaultyFiles::default();
-            let file = files.create("f").unwrap();
-            write(&*file, 0, &[1]);
-            file.sync().unwrap();
-            survived.insert(files.power_cut(seed).list().unwrap().len());
-        }
-        assert_eq!(survived.len(), 2);
-    }
-
-    #[test]
-    fn a_lying_sync_makes_nothing_durable_and_a_late_one_what_the_one_before_should_have() {
-        for (syncs, expected) in [(Syncs::Honest, true), (Syncs::Lying, false), (Syncs::Late, false)] {
-            let mut is_always_there = true;
-            for seed in 0..32 {
-                let files = FaultyFiles::default();
-                let file = files.create("f").unwrap();
-                files.sync_folder().unwrap();
-                files.set_syncs(syncs);
-                write(&*file, 0, &[1]);
-                file.sync().unwrap();
-                is_always_there &= read(&files.power_cut(seed), 0, 1) == [1];
-            }
-            assert_eq!(is_always_there, expected, "{syncs:?}");
-        }
-    }
-
-    #[test]
-    fn a_full_disk_refuses_to_allocate() {
-        let files = FaultyFiles::default();
-        files.set_free_bytes(1000);
-        let file = files.create("f").unwrap();
-        assert_eq!(file.cut(0, 2000).unwrap_err().kind(), io::ErrorKind::StorageFull);
-        file.cut(0, 1000).unwrap();
-        write(&*file, 0, &[1; 1000]);
-        assert_eq!(file.write(1000, &mut [IoSlice::new(&[1])]).unwrap_err().kind(), io::ErrorKind::StorageFull);
-        file.cut(990, 990).unwrap();
-        assert_eq!(file.write(990, &mut [IoSlice::new(&[2; 20])]).unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert_eq!(read(&files, 985, 100), [[1; 5].as_slice(), &[2; 10]].concat(), "a part of it is there");
-    }
-}
+mod tests;

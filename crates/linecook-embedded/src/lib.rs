@@ -17,10 +17,12 @@
 
 #![warn(missing_docs)]
 
+mod append_queue;
 mod catalog;
 mod codec;
 mod coordinator;
-mod core;
+mod directory;
+mod engine;
 pub mod fault;
 pub mod files;
 mod frame;
@@ -41,6 +43,7 @@ mod segment;
 mod segments;
 mod tail;
 mod threads;
+mod to_apply;
 mod waiters;
 mod wakeup;
 mod writer;

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use crate::{
     catalog::{Catalog, GroupId, PartitionId, TableId},
     codec::length,
-    core::Core,
+    engine::Engine,
     files::{Disk, Files},
     frame::{CommitNumber, Entry},
     lock::DirectoryLock,
@@ -103,8 +103,8 @@ pub(crate) const ROWS: &str = "rows";
 
 impl Log for EmbeddedLog {
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()> {
-        let core = self.shared.core()?;
-        let number = define(&core, |writer| {
+        let engine = self.shared.engine()?;
+        let number = define(&engine, |writer| {
             let mut definitions = Vec::new();
             let mut named = HashSet::new();
             for topic in topics {
@@ -115,24 +115,24 @@ impl Log for EmbeddedLog {
             }
             Ok(Prepared { definitions, ..Prepared::default() })
         })?;
-        core.wait_seen(number)
+        engine.wait_seen(number)
     }
 
     fn declare_groups(&self, groups: &[GroupSpec]) -> Result<()> {
-        let core = self.shared.core()?;
+        let engine = self.shared.engine()?;
         let mut number = CommitNumber(0);
         for group in groups {
-            number = define(&core, |writer| declare_group(&core, writer, &group.name, &group.topics))?;
+            number = define(&engine, |writer| declare_group(&engine, writer, &group.name, &group.topics))?;
         }
-        core.wait_seen(number)
+        engine.wait_seen(number)
     }
 
     fn describe(&self) -> Result<Vec<TopicDescription>> {
-        let core = self.shared.core()?;
-        let ends = core.published.ends();
-        let writer = core.writer();
+        let engine = self.shared.engine()?;
+        let ends = engine.published.ends();
+        let writer = engine.writer();
         let describe = |id: PartitionId| PartitionDescription {
-            start: core.segments.start(id),
+            start: engine.segments.start(id),
             end: ends.get(id.0 as usize).copied().unwrap_or_default(),
         };
         let topics = writer.catalog.topics.iter().map(|topic| TopicDescription {
@@ -145,14 +145,14 @@ impl Log for EmbeddedLog {
     }
 
     fn append(&self, to: &TopicPartition, records: BatchBuilder) -> Result<Ticket> {
-        self.shared.core()?.append(to, records)
+        self.shared.engine()?.append(to, records)
     }
 
     fn read(&self, from: &TopicPartition, offset: Offset, max_bytes: usize) -> Result<Vec<Batch>> {
-        let core = self.shared.core()?;
-        let partition = core.partition_id(from)?;
+        let engine = self.shared.engine()?;
+        let partition = engine.partition_id(from)?;
         let check_start = || {
-            let start = core.segments.start(partition);
+            let start = engine.segments.start(partition);
             if offset >= start {
                 return Ok(());
             }
@@ -160,12 +160,12 @@ impl Log for EmbeddedLog {
             Err(Error::invalid(text))
         };
         check_start()?;
-        let published = core.published.number();
-        match core.tail(partition).read(offset, published, max_bytes) {
+        let published = engine.published.number();
+        match engine.tail(partition).read(offset, published, max_bytes) {
             HotRead::End => Ok(Vec::new()),
             HotRead::Batches(batches) => Ok(batches),
             HotRead::Older => {
-                let read = core.segments.read((partition, offset), published, max_bytes, &mut None);
+                let read = engine.segments.read((partition, offset), published, max_bytes, &mut None);
                 // Its segment may have been dropped since: then nothing is no sign of the end, and no file one of harm.
                 if !matches!(&read, Ok(batches) if !batches.is_empty()) {
                     check_start()?;
@@ -176,35 +176,35 @@ impl Log for EmbeddedLog {
     }
 
     fn join(&self, spec: MemberSpec) -> Result<Box<dyn Member>> {
-        let core = self.shared.core()?;
+        let engine = self.shared.engine()?;
         let ids = {
-            let mut writer = core.writer();
-            let group = declare_group(&core, &mut writer, &spec.group, &spec.inputs.concat())?;
+            let mut writer = engine.writer();
+            let group = declare_group(&engine, &mut writer, &spec.group, &spec.inputs.concat())?;
             if !group.definitions.is_empty() || !group.offsets.is_empty() {
-                core.check_writes()?;
-                core.write(&mut writer, group)?;
+                engine.check_writes()?;
+                engine.write(&mut writer, group)?;
             }
-            let tables = declare_tables(&core, &mut writer, &spec)?;
+            let tables = declare_tables(&engine, &mut writer, &spec)?;
             (known_group(&writer.catalog, &spec.group)?, tables)
         };
-        core.sync_wakeup.raise();
-        Ok(Box::new(EmbeddedMember::join(core, &spec, ids)?))
+        engine.sync_wakeup.raise();
+        Ok(Box::new(EmbeddedMember::join(engine, &spec, ids)?))
     }
 
     fn rows(&self, service: &GroupName, table: &TableName) -> Result<Arc<dyn Rows>> {
-        self.shared.core()?;
+        self.shared.engine()?;
         let log = Arc::clone(&self.shared);
         Ok(Arc::new(EmbeddedRows { log, service: service.clone(), table: table.clone() }))
     }
 
     fn groups(&self) -> Result<Vec<GroupDescription>> {
-        let core = self.shared.core()?;
-        let coordinator = core.coordinator.lock();
-        let writer = core.writer();
+        let engine = self.shared.engine()?;
+        let coordinator = engine.coordinator.lock();
+        let writer = engine.writer();
         let describe = |(id, group): (GroupId, &crate::catalog::Group)| GroupDescription {
             name: group.name.clone(),
             has_members: coordinator.has_members(id),
-            offsets: named_offsets(&core, &writer.catalog, id),
+            offsets: named_offsets(&engine, &writer.catalog, id),
         };
         let mut groups: Vec<_> = writer.catalog.known_groups().map(describe).collect();
         groups.sort_by(|one, other| one.name.cmp(&other.name));
@@ -212,16 +212,16 @@ impl Log for EmbeddedLog {
     }
 
     fn reset(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()> {
-        let core = self.shared.core()?;
-        let coordinator = core.coordinator.lock();
-        let number = define(&core, |writer| {
+        let engine = self.shared.engine()?;
+        let coordinator = engine.coordinator.lock();
+        let number = define(&engine, |writer| {
             let id = known_group(&writer.catalog, group)?;
             if coordinator.has_members(id) {
                 return Err(Error::invalid(format!("the group has members: stop its service first: group={group}")));
             }
             let set = |(at, offset): &(TopicPartition, Offset)| {
                 let partition = writer.catalog.partition_id(at)?;
-                let (start, end) = (core.segments.start(partition), writer.catalog.end(partition));
+                let (start, end) = (engine.segments.start(partition), writer.catalog.end(partition));
                 if !(start..=end).contains(offset) {
                     let text = format!("no such offset: partition={at} offset={offset} start={start} end={end}");
                     return Err(Error::invalid(text));
@@ -233,13 +233,13 @@ impl Log for EmbeddedLog {
             Ok(Prepared { offsets, ..Prepared::default() })
         })?;
         drop(coordinator); // every poll needs it, and a sync takes its time
-        core.wait_seen(number)
+        engine.wait_seen(number)
     }
 
     fn drop_group(&self, group: &GroupName) -> Result<()> {
-        let core = self.shared.core()?;
-        let coordinator = core.coordinator.lock();
-        let number = define(&core, |writer| {
+        let engine = self.shared.engine()?;
+        let coordinator = engine.coordinator.lock();
+        let number = define(&engine, |writer| {
             let id = known_group(&writer.catalog, group)?;
             if coordinator.has_members(id) {
                 return Err(Error::invalid(format!("the group has members: stop its service first: group={group}")));
@@ -247,15 +247,15 @@ impl Log for EmbeddedLog {
             Ok(Prepared { definitions: vec![Entry::GroupDropped { group: id }], ..Prepared::default() })
         })?;
         drop(coordinator); // every poll needs it, and a sync takes its time
-        core.wait_seen(number)?;
-        core.house_wakeup.raise();
+        engine.wait_seen(number)?;
+        engine.house_wakeup.raise();
         Ok(())
     }
 
     fn status(&self) -> Status {
-        match self.shared.core() {
+        match self.shared.engine() {
             Err(error) => Status { refuses_writes: Some(error), figures: Vec::new() },
-            Ok(core) => Status { refuses_writes: core.check_appends().err(), figures: figures(&core) },
+            Ok(engine) => Status { refuses_writes: engine.check_appends().err(), figures: figures(&engine) },
         }
     }
 
@@ -265,17 +265,17 @@ impl Log for EmbeddedLog {
 }
 
 /// Writes what `make` asks for, if anything; returns the commit that has it all.
-fn define(core: &Core, make: impl FnOnce(&mut Writer) -> Result<Prepared>) -> Result<CommitNumber> {
-    core.check()?;
-    let mut writer = core.writer();
+fn define(engine: &Engine, make: impl FnOnce(&mut Writer) -> Result<Prepared>) -> Result<CommitNumber> {
+    engine.check()?;
+    let mut writer = engine.writer();
     let prepared = make(&mut writer)?;
     if prepared.definitions.is_empty() && prepared.offsets.is_empty() {
         return Ok(writer.number); // what is there may still be on its way to the disk
     }
-    core.check_writes()?;
-    let number = core.write(&mut writer, prepared)?;
+    engine.check_writes()?;
+    let number = engine.write(&mut writer, prepared)?;
     drop(writer);
-    core.sync_wakeup.raise();
+    engine.sync_wakeup.raise();
     Ok(number)
 }
 
@@ -314,7 +314,7 @@ fn known_group(catalog: &Catalog, name: &GroupName) -> Result<GroupId> {
 }
 
 /// What makes a group known that reads these topics, from the oldest records on. Nothing for what is known already.
-fn declare_group(core: &Core, writer: &mut Writer, name: &GroupName, topics: &[TopicName]) -> Result<Prepared> {
+fn declare_group(engine: &Engine, writer: &mut Writer, name: &GroupName, topics: &[TopicName]) -> Result<Prepared> {
     let catalog = &writer.catalog;
     let known = catalog.group_id(name);
     let id = known.unwrap_or_else(|| GroupId(length(catalog.groups.len())));
@@ -324,20 +324,25 @@ fn declare_group(core: &Core, writer: &mut Writer, name: &GroupName, topics: &[T
         for partition in catalog.topic(topic)?.partition_ids() {
             let is_known = known.is_some_and(|id| catalog.group(id).progress.contains_key(&partition));
             if !is_known {
-                offsets.push(PreparedOffset { group: id, partition, offset: core.segments.start(partition), epoch: 0 });
+                offsets.push(PreparedOffset {
+                    group: id,
+                    partition,
+                    offset: engine.segments.start(partition),
+                    epoch: 0,
+                });
             }
         }
     }
     Ok(Prepared { definitions, offsets, ..Prepared::default() })
 }
 
-fn declare_tables(core: &Core, writer: &mut Writer, spec: &MemberSpec) -> Result<Vec<(TableName, TableId)>> {
+fn declare_tables(engine: &Engine, writer: &mut Writer, spec: &MemberSpec) -> Result<Vec<(TableName, TableId)>> {
     let is_new = |table: &&TableName| writer.catalog.table_id(&spec.group, table).is_none();
     let define = |table: &TableName| Entry::Table { service: spec.group.clone(), name: table.clone() };
     let definitions: Vec<_> = spec.tables.iter().filter(is_new).map(define).collect();
     if !definitions.is_empty() {
-        core.check_writes()?;
-        core.write(writer, Prepared { definitions, ..Prepared::default() })?;
+        engine.check_writes()?;
+        engine.write(writer, Prepared { definitions, ..Prepared::default() })?;
     }
     let id_of = |table: &TableName| {
         let id = writer.catalog.table_id(&spec.group, table);
@@ -346,10 +351,10 @@ fn declare_tables(core: &Core, writer: &mut Writer, spec: &MemberSpec) -> Result
     spec.tables.iter().map(id_of).collect()
 }
 
-fn named_offsets(core: &Core, catalog: &Catalog, id: GroupId) -> Vec<(TopicPartition, Offset)> {
+fn named_offsets(engine: &Engine, catalog: &Catalog, id: GroupId) -> Vec<(TopicPartition, Offset)> {
     let of_partition = |partition: &PartitionId| {
         let at = catalog.topic_partition(*partition)?;
-        Some((at, core.outside.offset(id, *partition).unwrap_or_default()))
+        Some((at, engine.outside.offset(id, *partition).unwrap_or_default()))
     };
     let mut offsets: Vec<_> = catalog.group(id).progress.keys().filter_map(of_partition).collect();
     offsets.sort();
@@ -357,19 +362,19 @@ fn named_offsets(core: &Core, catalog: &Catalog, id: GroupId) -> Vec<(TopicParti
 }
 
 #[expect(clippy::cast_precision_loss, reason = "metrics are floating point numbers")]
-fn figures(core: &Core) -> Vec<Figure> {
-    let figures = &core.figures;
+fn figures(engine: &Engine) -> Vec<Figure> {
+    let figures = &engine.figures;
     let of = |name, help, value| Figure { name, help, value };
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as f64;
     vec![
         of("log_frames_total", "Frames written.", count(&figures.frame_count)),
         of("log_syncs_total", "Syncs of the log's files.", count(&figures.sync_count)),
         of("log_sync_seconds_total", "Time spent in them.", count(&figures.sync_nanos) / 1e9),
-        of("log_published_number", "The newest commit that is on disk.", core.published.number().0 as f64),
-        of("log_visible_number", "The newest commit whose rows are visible.", core.outside.number().0 as f64),
-        of("log_rows_persisted_number", "The commit up to which rows are on disk.", core.store.persisted().0 as f64),
-        of("log_segments_bytes", "What the segments hold.", core.segments.size_bytes() as f64),
-        of("log_hot_bytes", "The newest records in memory.", core.writer().hot_bytes as f64),
-        of("log_pending_rows_bytes", "Commits that wait to become visible.", core.to_apply.bytes() as f64),
+        of("log_published_number", "The newest commit that is on disk.", engine.published.number().0 as f64),
+        of("log_visible_number", "The newest commit whose rows are visible.", engine.outside.number().0 as f64),
+        of("log_rows_persisted_number", "The commit up to which rows are on disk.", engine.store.persisted().0 as f64),
+        of("log_segments_bytes", "What the segments hold.", engine.segments.size_bytes() as f64),
+        of("log_hot_bytes", "The newest records in memory.", engine.writer().hot_bytes as f64),
+        of("log_pending_rows_bytes", "Commits that wait to become visible.", engine.to_apply.bytes() as f64),
     ]
 }

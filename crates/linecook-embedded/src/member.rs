@@ -1,30 +1,31 @@
 //! A member of a group on the embedded log.
 
+mod commit;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use linecook_log::{
-    Assignment, Commit, Error, ErrorKind, Fetch, Member, MemberSpec, Offset, Output, Partition, Poll, Result, Row,
-    RowChange, Scan, TableName, Ticket, TopicName, TopicPartition,
+    Assignment, Commit, Error, ErrorKind, Fetch, Member, MemberSpec, Offset, Partition, Poll, Result, Row, Scan,
+    TableName, Ticket, TopicName, TopicPartition,
 };
 use linecook_rows::{Lookup, Number, Overlay};
 
+use self::commit::{check_known, check_offsets};
 use crate::{
-    catalog::{Catalog, GroupId, PartitionId, TableId},
+    catalog::{GroupId, PartitionId, TableId},
     coordinator::{Change, Input, Joining, MemberId, NewEpochs},
-    core::Core,
+    engine::Engine,
     frame::CommitNumber,
     outside::Awaited,
-    payload::{self, FullRow},
-    rows,
+    payload, rows,
     segments::Cursor,
     tail::{HotRead, Tail},
     wakeup::Wakeup,
-    writer::{Prepared, PreparedOffset},
 };
 
 pub(crate) struct EmbeddedMember {
-    core: Arc<Core>,
+    engine: Arc<Engine>,
     group: GroupId,
     id: MemberId,
     wakeup: Arc<Wakeup>,
@@ -58,20 +59,24 @@ struct Arriving {
 }
 
 impl EmbeddedMember {
-    pub(crate) fn join(core: Arc<Core>, spec: &MemberSpec, ids: (GroupId, Vec<(TableName, TableId)>)) -> Result<Self> {
+    pub(crate) fn join(
+        engine: Arc<Engine>,
+        spec: &MemberSpec,
+        ids: (GroupId, Vec<(TableName, TableId)>),
+    ) -> Result<Self> {
         let (group, tables) = ids;
-        let inputs = spec.inputs.iter().map(|topics| input(&core, topics)).collect::<Result<Vec<_>>>()?;
+        let inputs = spec.inputs.iter().map(|topics| input(&engine, topics)).collect::<Result<Vec<_>>>()?;
         let wakeup = Arc::new(Wakeup::default());
         let name = (spec.instance.clone(), spec.worker);
         let joining = Joining { name, inputs, max_silence: spec.max_silence, wakeup: Arc::clone(&wakeup) };
-        let mut coordinator = core.coordinator.lock();
-        let (id, new_epochs) = coordinator.join(group, joining, core.clock.monotonic())?;
-        give_new_epochs(&core, group, &new_epochs);
+        let mut coordinator = engine.coordinator.lock();
+        let (id, new_epochs) = coordinator.join(group, joining, engine.clock.monotonic())?;
+        give_new_epochs(&engine, group, &new_epochs);
         drop(coordinator);
-        core.wake_at_end(&wakeup);
+        engine.wake_at_end(&wakeup);
         let topics = spec.inputs.concat();
         Ok(Self {
-            core,
+            engine,
             group,
             id,
             wakeup,
@@ -86,21 +91,21 @@ impl EmbeddedMember {
     }
 
     fn change(&mut self) -> Change {
-        let core = Arc::clone(&self.core);
-        let mut coordinator = core.coordinator.lock();
-        let (change, new_epochs) = coordinator.poll(self.group, self.id, core.clock.monotonic());
+        let engine = Arc::clone(&self.engine);
+        let mut coordinator = engine.coordinator.lock();
+        let (change, new_epochs) = coordinator.poll(self.group, self.id, engine.clock.monotonic());
         // Under the coordinator's lock: nobody is told of a new owner before the old one is fenced.
-        give_new_epochs(&core, self.group, &new_epochs);
+        give_new_epochs(&engine, self.group, &new_epochs);
         change
     }
 
     fn assigned(&mut self, partitions: Vec<TopicPartition>) -> Result<()> {
-        let writer = self.core.writer();
+        let writer = self.engine.writer();
         check_known(&writer.catalog, self.group)?;
         for at in &partitions {
             let partition = writer.catalog.partition_id(at)?;
             let progress = writer.catalog.group(self.group).progress.get(&partition).copied().unwrap_or_default();
-            let start = self.core.segments.start(partition);
+            let start = self.engine.segments.start(partition);
             let tail = Arc::clone(writer.tail(partition));
             tail.watch(&self.wakeup);
             self.owned.push(Owned {
@@ -141,11 +146,11 @@ impl EmbeddedMember {
     /// The partitions that have arrived, when their rows are complete.
     fn arrived(&mut self, max_wait: Duration) -> Option<Poll> {
         let complete_at = self.arriving.as_ref()?.complete_at;
-        if !self.core.outside.wait_for(complete_at, max_wait) {
+        if !self.engine.outside.wait_for(complete_at, max_wait) {
             return Some(Poll::Idle);
         }
         // What it still holds of a partition that it owned before is older than the store by now.
-        self.overlay.retire(Number(self.core.outside.number().0));
+        self.overlay.retire(Number(self.engine.outside.number().0));
         let arriving = self.arriving.take()?;
         let owned = self.owned.iter().filter(|owned| arriving.partitions.contains(&owned.at));
         let assignment = |owned: &Owned| Assignment { partition: owned.at.clone(), position: owned.position };
@@ -166,7 +171,7 @@ impl EmbeddedMember {
             of_topic.rotate_left(1);
             for (index, owned) in of_topic.iter_mut().enumerate() {
                 let share = budget.div_ceil(count - index).max(1);
-                let taken = owned.fetch(&self.core, share, &mut found)?;
+                let taken = owned.fetch(&self.engine, share, &mut found)?;
                 budget = budget.saturating_sub(taken);
                 bytes_left = bytes_left.saturating_sub(taken);
             }
@@ -186,85 +191,45 @@ impl EmbeddedMember {
     }
 
     fn check_owns(&self, partition: Partition) -> Result<()> {
-        self.core.check()?;
+        self.engine.check()?;
         if self.owned.iter().any(|owned| owned.at.partition == partition) {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Fenced, format!("the partition is not owned: partition={partition}")))
     }
 
-    fn prepare(&self, commit: &mut Commit) -> Result<Prepared> {
-        let offsets = self.prepare_offsets(&commit.offsets)?;
-        let rows = self.prepare_rows(std::mem::take(&mut commit.rows), &commit.offsets)?;
-        let stored_rows = (!rows.is_empty()).then(|| payload::store(&payload::encode_rows(&rows)));
-        let filled = commit.outputs.drain(..).filter(|output| !output.batch.is_empty());
-        let outputs = filled.map(|Output { to, batch }| {
-            let partition = self.core.partition_id(&to)?;
-            self.core.prepare_output(partition, batch)
-        });
-        Ok(Prepared { definitions: Vec::new(), outputs: outputs.collect::<Result<_>>()?, rows, stored_rows, offsets })
-    }
-
-    fn prepare_offsets(&self, offsets: &[(TopicPartition, Offset)]) -> Result<Vec<PreparedOffset>> {
-        if offsets.is_empty() {
-            return Err(Error::invalid("a commit without an offset speaks for no partition"));
-        }
-        let prepare = |(at, offset): &(TopicPartition, Offset)| {
-            let owned = self.owned(at)?;
-            Ok(PreparedOffset { group: self.group, partition: owned.partition, offset: *offset, epoch: owned.epoch })
-        };
-        offsets.iter().map(prepare).collect()
-    }
-
-    fn prepare_rows(&self, rows: Vec<RowChange>, offsets: &[(TopicPartition, Offset)]) -> Result<Vec<FullRow>> {
-        let prepare = |row: RowChange| {
-            if !offsets.iter().any(|(at, _)| at.partition == row.partition) {
-                let text =
-                    format!("a row of a partition that the commit has no offset of: partition={}", row.partition);
-                return Err(Error::invalid(text));
-            }
-            if row.key.len() > payload::ROW_KEY_BYTES_MAX {
-                let (bytes, max) = (row.key.len(), payload::ROW_KEY_BYTES_MAX);
-                return Err(Error::invalid(format!("the key of a row is too long: bytes={bytes} max_bytes={max}")));
-            }
-            let table = self.table(&row.table)?;
-            Ok((payload::row_key(table, row.partition, &row.key), row.value))
-        };
-        rows.into_iter().map(prepare).collect()
-    }
-
     /// After a commit that did not happen: what it was to consume is polled again.
     fn rewind(&mut self) {
-        let writer = self.core.writer();
+        let writer = self.engine.writer();
         let progress = &writer.catalog.group(self.group).progress;
         for owned in &mut self.owned {
             let committed = progress.get(&owned.partition).map(|progress| progress.offset).unwrap_or_default();
-            owned.position = committed.max(self.core.segments.start(owned.partition));
+            owned.position = committed.max(self.engine.segments.start(owned.partition));
         }
     }
 
     fn give_up(&mut self) {
-        let mut coordinator = self.core.coordinator.lock();
+        let mut coordinator = self.engine.coordinator.lock();
         let new_epochs = coordinator.leave(self.group, self.id);
-        give_new_epochs(&self.core, self.group, &new_epochs);
+        give_new_epochs(&self.engine, self.group, &new_epochs);
         drop(coordinator);
         for owned in self.owned.drain(..) {
             owned.tail.unwatch(&self.wakeup);
         }
-        self.core.forget_sleeper(&self.wakeup);
+        self.engine.forget_sleeper(&self.wakeup);
     }
 }
 
 impl Owned {
     /// Adds what comes next, about `max_bytes` of it; returns how much that was.
-    fn fetch(&mut self, core: &Core, max_bytes: usize, found: &mut Vec<Fetch>) -> Result<usize> {
+    fn fetch(&mut self, engine: &Engine, max_bytes: usize, found: &mut Vec<Fetch>) -> Result<usize> {
         // Members run ahead of the disk: what a service makes of it is on disk after it, in the same order.
         let everything = CommitNumber(u64::MAX);
         let batches = match self.tail.read(self.position, everything, max_bytes) {
             HotRead::End => return Ok(0),
             HotRead::Batches(batches) => batches,
             HotRead::Older => {
-                core.segments.read((self.partition, self.position), everything, max_bytes, &mut self.cursor)?
+                engine.segments.read((self.partition, self.position), everything, max_bytes, &mut self.cursor)?
             }
         };
         let mut bytes = 0;
@@ -279,13 +244,13 @@ impl Owned {
 
 impl Member for EmbeddedMember {
     fn poll(&mut self, max_wait: Duration, max_bytes: usize) -> Result<Poll> {
-        let deadline = self.core.clock.monotonic() + max_wait;
-        self.overlay.retire(Number(self.core.outside.number().0));
+        let deadline = self.engine.clock.monotonic() + max_wait;
+        self.overlay.retire(Number(self.engine.outside.number().0));
         let given_up = std::mem::take(&mut self.revoking);
         self.disown(&given_up);
         loop {
-            self.core.check()?;
-            let left = deadline.saturating_sub(self.core.clock.monotonic());
+            self.engine.check()?;
+            let left = deadline.saturating_sub(self.engine.clock.monotonic());
             match self.change() {
                 Change::None => {}
                 Change::Assigned(partitions) => self.assigned(partitions)?,
@@ -329,32 +294,32 @@ impl Member for EmbeddedMember {
         match self.overlay.get(&key) {
             Lookup::Row(value) => Ok(Some(value.clone())),
             Lookup::Deleted => Ok(None),
-            Lookup::NotRecorded => self.core.store.get(&key).map_err(rows::error),
+            Lookup::NotRecorded => self.engine.store.get(&key).map_err(rows::error),
         }
     }
 
     fn scan(&mut self, table: &TableName, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
         self.check_owns(partition)?;
         let table = self.table(table)?;
-        let snapshot = self.core.store.snapshot().map_err(rows::error)?;
+        let snapshot = self.engine.store.snapshot().map_err(rows::error)?;
         rows::collect(self.overlay.scan(&snapshot, rows::range(table, partition, scan)), scan.limit)
     }
 
     fn commit(&mut self, mut commit: Commit) -> Result<Ticket> {
-        self.core.check()?;
+        self.engine.check()?;
         let prepared = self.prepare(&mut commit).inspect_err(|_| self.rewind())?;
         let changed: Vec<_> = prepared.rows.clone();
         let offsets = prepared.offsets.clone();
-        let committed = self.core.commit(prepared, |catalog| check_offsets(catalog, &offsets));
+        let committed = self.engine.commit(prepared, |catalog| check_offsets(catalog, &offsets));
         let number = committed.inspect_err(|_| self.rewind())?;
         for (key, value) in changed {
             self.overlay.record(Number(number.0), key, value);
         }
-        Ok(self.core.seen(Awaited::Commit(number)))
+        Ok(self.engine.seen(Awaited::Commit(number)))
     }
 
     fn leave(self: Box<Self>) -> Result<()> {
-        self.core.check()
+        self.engine.check()
     }
 }
 
@@ -364,43 +329,11 @@ impl Drop for EmbeddedMember {
     }
 }
 
-/// Under the commit lock: the epochs are still those, and the offsets go forward to what is there.
-fn check_offsets(catalog: &Catalog, offsets: &[PreparedOffset]) -> Result<()> {
-    for it in offsets {
-        check_known(catalog, it.group)?;
-        let progress = catalog.group(it.group).progress.get(&it.partition).copied().unwrap_or_default();
-        let end = catalog.end(it.partition);
-        if progress.epoch != it.epoch {
-            let name = catalog.topic_partition(it.partition).map(|at| at.to_string()).unwrap_or_default();
-            let text = format!("another member owns the partition by now: partition={name}");
-            return Err(Error::new(ErrorKind::Fenced, text));
-        }
-        if it.offset < progress.offset || it.offset > end {
-            let text = format!(
-                "an offset that goes back or beyond the end: offset={} committed={} end={end}",
-                it.offset, progress.offset
-            );
-            return Err(Error::invalid(text));
-        }
-    }
-    Ok(())
-}
-
-/// A group can be dropped while a member of it is silent for too long.
-fn check_known(catalog: &Catalog, group: GroupId) -> Result<()> {
-    let group = catalog.group(group);
-    if group.is_dropped {
-        let text = format!("the group was dropped while this member was silent: join again: group={}", group.name);
-        return Err(Error::new(ErrorKind::Unknown, text));
-    }
-    Ok(())
-}
-
-fn give_new_epochs(core: &Core, group: GroupId, partitions: &NewEpochs) {
+fn give_new_epochs(engine: &Engine, group: GroupId, partitions: &NewEpochs) {
     if partitions.is_empty() {
         return;
     }
-    let mut writer = core.writer();
+    let mut writer = engine.writer();
     for at in partitions {
         if let Ok(partition) = writer.catalog.partition_id(at) {
             writer.catalog.group_mut(group).progress.entry(partition).or_default().epoch += 1;
@@ -408,8 +341,8 @@ fn give_new_epochs(core: &Core, group: GroupId, partitions: &NewEpochs) {
     }
 }
 
-fn input(core: &Core, topics: &[TopicName]) -> Result<Input> {
-    let mut counts = topics.iter().map(|topic| core.partition_count(topic).map(|count| (topic, count)));
+fn input(engine: &Engine, topics: &[TopicName]) -> Result<Input> {
+    let mut counts = topics.iter().map(|topic| engine.partition_count(topic).map(|count| (topic, count)));
     let Some(first) = counts.next() else { return Err(Error::invalid("an input without topics")) };
     let (name, partition_count) = first?;
     for count in counts {

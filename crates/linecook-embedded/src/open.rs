@@ -16,7 +16,7 @@ use linecook_rows::{Number, Store};
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    core::Core,
+    engine::Engine,
     files::Files,
     frame::CommitNumber,
     lock::DirectoryLock,
@@ -56,7 +56,7 @@ enum State {
 }
 
 struct Opened {
-    core: Arc<Core>,
+    engine: Arc<Engine>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -117,9 +117,9 @@ impl Place {
         };
         let recovered = recovery::recover(&*self.files, &self.options, (persisted, until), &mut replay)?;
         let parts = (self.options.clone(), Arc::clone(&self.files), Arc::clone(&self.clock));
-        let core = Arc::new(Core::new(parts, Arc::clone(&store), recovered));
-        let threads = threads::start(&core).map_err(no_thread)?;
-        Ok(Opened { core, threads })
+        let engine = Arc::new(Engine::new(parts, Arc::clone(&store), recovered));
+        let threads = threads::start(&engine).map_err(no_thread)?;
+        Ok(Opened { engine, threads })
     }
 
     /// The store, opened again when it is over: what it lost is replayed.
@@ -158,10 +158,10 @@ impl Shared {
         closed.and(joined).and(self.place.close())
     }
 
-    pub(crate) fn core(&self) -> Result<Arc<Core>> {
+    pub(crate) fn engine(&self) -> Result<Arc<Engine>> {
         match &*self.state.read() {
-            State::Open(opened) => match opened.core.published.ended() {
-                None => Ok(Arc::clone(&opened.core)),
+            State::Open(opened) => match opened.engine.published.ended() {
+                None => Ok(Arc::clone(&opened.engine)),
                 // To its members the outcome of what they did is unknown; who calls now has done nothing yet.
                 Some(ended) if ended.kind == ErrorKind::Unknown => {
                     Err(Error::new(ErrorKind::Unavailable, ended.message))
@@ -175,17 +175,17 @@ impl Shared {
     /// Opens the log again when it failed, until it is closed.
     pub(crate) fn guard(&self) {
         loop {
-            let core = match &*self.state.read() {
-                State::Open(opened) => Arc::clone(&opened.core),
+            let engine = match &*self.state.read() {
+                State::Open(opened) => Arc::clone(&opened.engine),
                 State::Ended(_) => return,
             };
-            let ended = core.published.wait_for_end();
+            let ended = engine.published.wait_for_end();
             if ended.kind == ErrorKind::Closed || self.is_closing.load(Ordering::SeqCst) {
                 return;
             }
             self.leave(Ended { kind: ErrorKind::Unavailable, message: ended.message });
-            let until = Until::Commit(core.published.number());
-            drop(core);
+            let until = Until::Commit(engine.published.number());
+            drop(engine);
             if !self.open_again(until) {
                 return;
             }
@@ -227,14 +227,14 @@ impl Shared {
 
     /// Makes durable what was written to the log that is open, and ends it; nothing to do when none is.
     fn close_open(&self) -> Result<()> {
-        let core = match &*self.state.read() {
-            State::Open(opened) => Arc::clone(&opened.core),
+        let engine = match &*self.state.read() {
+            State::Open(opened) => Arc::clone(&opened.engine),
             State::Ended(ended) if ended.kind == ErrorKind::Closed => return Ok(()),
             State::Ended(ended) => return Err(ended.error()),
         };
-        core.is_closing.store(true, Ordering::Release);
-        core.sync_wakeup.raise();
-        let ended = core.published.wait_for_end();
+        engine.is_closing.store(true, Ordering::Release);
+        engine.sync_wakeup.raise();
+        let ended = engine.published.wait_for_end();
         if ended.kind == ErrorKind::Closed { Ok(()) } else { Err(ended.error()) }
     }
 }

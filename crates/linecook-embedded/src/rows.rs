@@ -19,22 +19,22 @@ pub(crate) struct EmbeddedRows {
 
 impl Rows for EmbeddedRows {
     fn get(&self, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
-        let core = self.log.core()?;
-        let Some(table) = core.table_id(&self.service, &self.table) else { return Ok(None) };
-        core.store.get(payload::row_key(table, partition, key)).map_err(error)
+        let engine = self.log.engine()?;
+        let Some(table) = engine.table_id(&self.service, &self.table) else { return Ok(None) };
+        engine.store.get(payload::row_key(table, partition, key)).map_err(error)
     }
 
     fn scan(&self, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
-        let core = self.log.core()?;
-        let Some(table) = core.table_id(&self.service, &self.table) else { return Ok(Vec::new()) };
-        collect(core.store.scan(range(table, partition, scan)).map_err(error)?, scan.limit)
+        let engine = self.log.engine()?;
+        let Some(table) = engine.table_id(&self.service, &self.table) else { return Ok(Vec::new()) };
+        collect(engine.store.scan(range(table, partition, scan)).map_err(error)?, scan.limit)
     }
 
     fn caught_up(&self, input: &TopicPartition) -> Result<Ticket> {
-        let core = self.log.core()?;
-        let group = core.group_id(&self.service)?;
-        let partition = core.partition_id(input)?;
-        Ok(core.seen(core.consumed(group, partition)))
+        let engine = self.log.engine()?;
+        let group = engine.group_id(&self.service)?;
+        let partition = engine.partition_id(input)?;
+        Ok(engine.seen(engine.consumed(group, partition)))
     }
 }
 

@@ -10,21 +10,21 @@ use std::{
 
 use linecook_log::{Error, ErrorKind, Offset};
 
-use crate::{core::Core, frame::CommitNumber, housekeeping, published::Ended};
+use crate::{engine::Engine, frame::CommitNumber, housekeeping, published::Ended};
 
 /// How long the sync thread sleeps when nobody wakes it.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Starts them.
-pub(crate) fn start(core: &Arc<Core>) -> io::Result<Vec<JoinHandle<()>>> {
-    let spawn = |name: &str, run: fn(&Core)| {
-        let core = Arc::clone(core);
+pub(crate) fn start(engine: &Arc<Engine>) -> io::Result<Vec<JoinHandle<()>>> {
+    let spawn = |name: &str, run: fn(&Engine)| {
+        let engine = Arc::clone(engine);
         let named = name.to_owned();
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             // Without this thread the others would wait for ever.
-            if catch_unwind(AssertUnwindSafe(|| run(&core))).is_err() {
-                core.fail(&Error::new(ErrorKind::Unknown, format!("a thread of the log panicked: thread={named}")));
-                end_outside(&core);
+            if catch_unwind(AssertUnwindSafe(|| run(&engine))).is_err() {
+                engine.fail(&Error::new(ErrorKind::Unknown, format!("a thread of the log panicked: thread={named}")));
+                end_outside(&engine);
             }
         })
     };
@@ -32,18 +32,18 @@ pub(crate) fn start(core: &Arc<Core>) -> io::Result<Vec<JoinHandle<()>>> {
 }
 
 /// Makes durable what was written, over and over, and publishes it.
-fn sync_loop(core: &Core) {
-    while core.check().is_ok() {
-        let is_closing = core.is_closing.load(Ordering::Acquire);
-        match sync_round(core) {
+fn sync_loop(engine: &Engine) {
+    while engine.check().is_ok() {
+        let is_closing = engine.is_closing.load(Ordering::Acquire);
+        match sync_round(engine) {
             Ok(true) => {}
             Ok(false) if is_closing => {
-                core.end(Ended { kind: ErrorKind::Closed, message: Error::closed().to_string() });
+                engine.end(Ended { kind: ErrorKind::Closed, message: Error::closed().to_string() });
             }
-            Ok(false) => core.sync_wakeup.wait(IDLE),
+            Ok(false) => engine.sync_wakeup.wait(IDLE),
             Err(error) => {
                 // Never again: the page cache may call clean what the disk does not have.
-                core.fail(&Error::new(ErrorKind::Unavailable, "a sync failed").with_source(error));
+                engine.fail(&Error::new(ErrorKind::Unavailable, "a sync failed").with_source(error));
             }
         }
     }
@@ -56,11 +56,11 @@ struct Round {
 }
 
 /// One round; false when there was nothing to do.
-fn sync_round(core: &Core) -> io::Result<bool> {
+fn sync_round(engine: &Engine) -> io::Result<bool> {
     let (round, closed, is_folder_unsynced, current) = {
-        let mut writer = core.writer();
-        core.write_appends(&mut writer);
-        if writer.number == core.published.number() {
+        let mut writer = engine.writer();
+        engine.write_appends(&mut writer);
+        if writer.number == engine.published.number() {
             return Ok(false);
         }
         let round = Round { number: writer.number, ends: writer.catalog.ends.clone() };
@@ -68,64 +68,64 @@ fn sync_round(core: &Core) -> io::Result<bool> {
         let is_folder_unsynced = std::mem::take(&mut writer.is_folder_unsynced);
         (round, closed, is_folder_unsynced, Arc::clone(&writer.segment))
     };
-    let started = core.clock.monotonic();
+    let started = engine.clock.monotonic();
     // Older segments and names first: what is published must be found again by reading front to back.
     for segment in closed {
         segment.file.sync()?;
     }
     if is_folder_unsynced {
-        core.files.sync_folder()?;
+        engine.files.sync_folder()?;
     }
     current.file.sync()?;
-    let nanos = u64::try_from((core.clock.monotonic() - started).as_nanos()).unwrap_or(u64::MAX);
-    core.figures.sync_count.fetch_add(1, Ordering::Relaxed);
-    core.figures.sync_nanos.fetch_add(nanos, Ordering::Relaxed);
-    core.published.publish(round.number, round.ends);
+    let nanos = u64::try_from((engine.clock.monotonic() - started).as_nanos()).unwrap_or(u64::MAX);
+    engine.figures.sync_count.fetch_add(1, Ordering::Relaxed);
+    engine.figures.sync_nanos.fetch_add(nanos, Ordering::Relaxed);
+    engine.published.publish(round.number, round.ends);
     Ok(true)
 }
 
 /// Applies the rows of published commits, in order, and shows them to the outside.
-fn apply_loop(core: &Core) {
-    let mut applied = core.outside.number();
-    while let Some(published) = core.published.wait_beyond(applied) {
-        for written in core.to_apply.take_up_to(published) {
-            if !apply(core, &written) {
-                return end_outside(core);
+fn apply_loop(engine: &Engine) {
+    let mut applied = engine.outside.number();
+    while let Some(published) = engine.published.wait_beyond(applied) {
+        for written in engine.to_apply.take_up_to(published) {
+            if !apply(engine, &written) {
+                return end_outside(engine);
             }
             applied = written.number;
         }
         applied = applied.max(published);
     }
-    end_outside(core);
+    end_outside(engine);
 }
 
 /// Nothing more becomes visible; said last, so that what was published has become so.
-fn end_outside(core: &Core) {
-    if let Some(ended) = core.published.ended() {
-        core.outside.end(ended);
+fn end_outside(engine: &Engine) {
+    if let Some(ended) = engine.published.ended() {
+        engine.outside.end(ended);
     }
 }
 
 /// Applies one commit, trying until the store takes it; false when the log is over before.
-fn apply(core: &Core, written: &crate::writer::Written) -> bool {
+fn apply(engine: &Engine, written: &crate::writer::Written) -> bool {
     let rows = || written.rows.iter().map(|(key, value)| (key.as_ref(), value.as_deref()));
     let mut is_reported = false;
-    while let Err(error) = core.store.apply(linecook_rows::Number(written.number.0), rows()) {
+    while let Err(error) = engine.store.apply(linecook_rows::Number(written.number.0), rows()) {
         if error.kind() != linecook_rows::ErrorKind::Unavailable {
             // The store is over. It is opened again with the log, which replays what is missing.
-            core.fail(&crate::rows::error(error));
+            engine.fail(&crate::rows::error(error));
             return false;
         }
         if !std::mem::replace(&mut is_reported, true) {
             tracing::error!(%error, "rows cannot be applied; trying again");
         }
-        if core.check().is_err() {
+        if engine.check().is_err() {
             return false;
         }
-        core.sync_wakeup.raise();
+        engine.sync_wakeup.raise();
         thread::park_timeout(Duration::from_millis(100));
     }
-    core.to_apply.applied(written);
-    core.outside.advance(written.number, &written.consumed);
+    engine.to_apply.applied(written);
+    engine.outside.advance(written.number, &written.consumed);
     true
 }

@@ -1,7 +1,6 @@
 //! An open log: what its parts share, and the way of a commit and of an append through it.
 
 use std::{
-    collections::{HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -9,17 +8,18 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use linecook_log::{
     BatchBuilder, Clock, Error, ErrorKind, GroupName, Offset, Result, TableName, Ticket, Timestamp, TopicName,
     TopicPartition,
 };
 use linecook_rows::Store;
-use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::{
+    append_queue::{AppendQueue, PendingAppend},
     catalog::{Catalog, GroupId, PartitionId, TableId},
     coordinator::Coordinator,
+    directory::Directory,
     files::Files,
     frame::CommitNumber,
     options::Options,
@@ -29,19 +29,16 @@ use crate::{
     recovery::Recovered,
     segments::Segments,
     tail::Tail,
+    to_apply::ToApply,
     wakeup::Wakeup,
-    writer::{HOT_BATCH_BYTES, Prepared, PreparedOutput, Surroundings, Writer, Written},
+    writer::{Prepared, PreparedOutput, Surroundings, Writer},
 };
 
-/// How many appends share a frame at most.
-const APPENDS_A_FRAME: usize = 256;
-/// How many bytes of appends a frame takes before it takes no more: the commit lock is held while it is written.
-const APPENDS_A_FRAME_BYTES: usize = 4 << 20;
 /// How large a commit can be. Lengths in a frame have 32 bits.
 const COMMIT_BYTES_MAX: usize = 1 << 30;
 
 /// An open log. When it fails, it is over: a new one is opened on the same files.
-pub(crate) struct Core {
+pub(crate) struct Engine {
     pub(crate) options: Options,
     pub(crate) files: Arc<dyn Files>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -70,40 +67,6 @@ pub(crate) struct Core {
     pub(crate) figures: Figures,
 }
 
-/// A copy of the catalog's names, so that who reads or appends needs no commit lock to find things.
-#[derive(Default)]
-struct Directory {
-    topics: HashMap<TopicName, Vec<PartitionId>>,
-    tails: Vec<Arc<Tail>>,
-    groups: HashMap<GroupName, GroupId>,
-    tables: HashMap<(GroupName, TableName), TableId>,
-}
-
-/// Appends that wait for somebody to write them.
-#[derive(Default)]
-struct AppendQueue {
-    pending: VecDeque<PendingAppend>,
-    bytes: usize,
-}
-
-struct PendingAppend {
-    output: PreparedOutput,
-    ack: Arc<AppendAck>,
-}
-
-/// Commits that are written and not yet applied to what the outside sees, in order.
-#[derive(Default)]
-pub(crate) struct ToApply {
-    state: Mutex<ToApplyState>,
-    drained: Condvar,
-}
-
-#[derive(Default)]
-struct ToApplyState {
-    commits: VecDeque<Written>,
-    bytes: usize,
-}
-
 /// What is measured.
 #[derive(Default)]
 pub(crate) struct Figures {
@@ -112,7 +75,7 @@ pub(crate) struct Figures {
     pub(crate) frame_count: AtomicU64,
 }
 
-impl Core {
+impl Engine {
     pub(crate) fn new(
         (options, files, clock): (Options, Arc<dyn Files>, Arc<dyn Clock>),
         store: Arc<Store>,
@@ -383,81 +346,4 @@ fn check_size(bytes: usize) -> Result<()> {
         return Err(Error::invalid(text));
     }
     Ok(())
-}
-
-impl PendingAppend {
-    fn size_bytes(&self) -> usize {
-        self.output.batch.bytes().len() + HOT_BATCH_BYTES
-    }
-}
-
-impl AppendQueue {
-    /// The oldest, as many as share a frame.
-    fn take_a_frame(&mut self) -> Vec<PendingAppend> {
-        let (mut count, mut bytes) = (0, 0);
-        for append in self.pending.iter().take(APPENDS_A_FRAME) {
-            if bytes >= APPENDS_A_FRAME_BYTES {
-                break;
-            }
-            count += 1;
-            bytes += append.size_bytes();
-        }
-        self.bytes -= bytes;
-        self.pending.drain(..count).collect()
-    }
-}
-
-impl Directory {
-    fn of(writer: &Writer) -> Self {
-        let catalog = &writer.catalog;
-        let topics = catalog.topics.iter().map(|topic| (topic.name.clone(), topic.partition_ids().collect()));
-        Self {
-            topics: topics.collect(),
-            tails: writer.tails.clone(),
-            groups: catalog.known_groups().map(|(id, group)| (group.name.clone(), id)).collect(),
-            tables: catalog.tables().map(|(id, table)| (table.clone(), id)).collect(),
-        }
-    }
-}
-
-impl ToApply {
-    fn push(&self, written: Written) {
-        let mut state = self.state.lock();
-        state.bytes += written.size_bytes();
-        state.commits.push_back(written);
-    }
-
-    /// The commits up to `number`, in order.
-    pub(crate) fn take_up_to(&self, number: CommitNumber) -> Vec<Written> {
-        let mut state = self.state.lock();
-        let count = state.commits.partition_point(|written| written.number <= number);
-        state.commits.drain(..count).collect()
-    }
-
-    /// Says that these are applied.
-    pub(crate) fn applied(&self, written: &Written) {
-        self.state.lock().bytes -= written.size_bytes();
-        self.drained.notify_all();
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.state.lock().bytes
-    }
-
-    fn wait_below(&self, limit: usize, max_wait: Duration) -> bool {
-        let mut state = self.state.lock();
-        if state.bytes >= limit {
-            self.drained.wait_for(&mut state, max_wait);
-        }
-        state.bytes < limit
-    }
-}
-
-impl Written {
-    /// What it takes in memory, so that many commits without rows count, too.
-    fn size_bytes(&self) -> usize {
-        let rows = self.rows.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len));
-        let places = size_of_val(&self.rows[..]) + size_of_val(&self.consumed[..]);
-        size_of::<Self>() + places + rows.sum::<usize>()
-    }
 }
