@@ -20,6 +20,10 @@ kill-test rounds="20":
 power-test rounds="500":
     POWER_ROUNDS={{rounds}} cargo test --release -p pizzeria --test pizzeria -- --nocapture power
 
+# Latency and throughput on a disk whose syncs take 5 ms, against their bounds.
+slow-disk:
+    QUIET_MACHINE=1 cargo test --release -p pizzeria --test pizzeria -- --nocapture --test-threads 1 slow_disk
+
 # The pizzeria against our own bare loop, in turn, five times each.
 bench pizzas="1000000":
     cargo build --release -p pizzeria -p load -p bare
