@@ -5,6 +5,7 @@
 
 mod audit;
 mod command_line;
+mod dead_letters;
 mod faults;
 mod house;
 mod http;
