@@ -89,7 +89,11 @@ impl<'a> Context<'a> {
         Ok(K::decode(bytes)?)
     }
 
-    pub(crate) fn value(&self) -> Result<&'a [u8], DecodeError> {
+    /// The bytes of the record's value, as they came.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn value(&self) -> Result<&'a [u8], DecodeError> {
         self.record.value.ok_or_else(|| DecodeError::new("the record has no value"))
     }
 }

@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
-use linecook::{Context, Counter, DecodeError, Entry, Failure, Service, State, Table, settings::Key};
+use linecook::{
+    Context, Counter, DecodeError, EncodeError, Entry, Event, Failure, Service, State, Table, settings::Key,
+};
 use pizzeria_events::{ORDERS, Order, OrderId, PIZZA, Pizza};
 
 use crate::FinalTopic;
 
 /// What is known of each order, and its finished pizzas.
-pub(crate) const TABLE: Table<OrderId, KnownOrder, Pizza> = Table::new("orders");
+pub(crate) const TABLE: Table<OrderId, KnownOrder, FinishedPizza> = Table::new("orders");
 
 const IGNORED_PIZZAS: Counter =
     Counter::new("pizzas_ignored_total", "reason", "Finished pizzas that were of no use to an order");
@@ -46,7 +48,7 @@ pub(crate) fn declare(service: &mut Service, limits: Limits, final_topic: FinalT
         .retention(limits.retention);
 }
 
-type OrderEntry<'a> = Entry<'a, OrderId, KnownOrder, Pizza>;
+type OrderEntry<'a> = Entry<'a, OrderId, KnownOrder, FinishedPizza>;
 
 fn take(known: &mut OrderEntry<'_>, order: &Order, limit: u32, context: &Context<'_>) -> Result<(), Failure> {
     if order.order_id != *known.key() {
@@ -69,7 +71,7 @@ fn take(known: &mut OrderEntry<'_>, order: &Order, limit: u32, context: &Context
 
 fn finish(known: &mut OrderEntry<'_>, pizza: Pizza, context: &Context<'_>) -> Result<(), Failure> {
     match known.state_mut().map_or(Finished::Unknown, |order| order.finish(pizza.number)) {
-        Finished::First => known.push(&pizza),
+        Finished::First(number) => known.push(&FinishedPizza::new(number, context.value()?)),
         Finished::Unknown => ignore(context, "unknown_order"),
         Finished::WithoutNumber => ignore(context, "without_number"),
         Finished::NotOrdered => ignore(context, "number_not_ordered"),
@@ -91,10 +93,42 @@ pub(crate) struct KnownOrder {
     finished: Vec<u8>,
 }
 
+/// A finished pizza as it is shown: which one, and its JSON as it came. What was checked once is not read again for each
+/// who asks.
+///
+/// Stored: the number u32, little-endian, then the JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FinishedPizza {
+    pub(crate) number: u32,
+    pub(crate) json: String,
+}
+
+impl FinishedPizza {
+    fn new(number: u32, json: &[u8]) -> Self {
+        // It was decoded a moment ago, so it is UTF-8.
+        Self { number, json: String::from_utf8_lossy(json).into_owned() }
+    }
+}
+
+impl Event for FinishedPizza {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend(self.number.to_le_bytes());
+        out.extend_from_slice(self.json.as_bytes());
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wrong = || DecodeError::new("not a finished pizza");
+        let (number, json) = bytes.split_first_chunk().ok_or_else(wrong)?;
+        let json = str::from_utf8(json).map_err(|_| wrong())?.to_owned();
+        Ok(Self { number: u32::from_le_bytes(*number), json })
+    }
+}
+
 /// What a finished pizza is to its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Finished {
-    First,
+    First(u32),
     Again,
     NotOrdered,
     WithoutNumber,
@@ -116,7 +150,7 @@ impl KnownOrder {
             return Finished::Again;
         }
         *byte |= bit;
-        Finished::First
+        Finished::First(index + 1)
     }
 }
 
@@ -144,9 +178,9 @@ mod tests {
     #[test]
     fn the_first_pizza_of_a_number_counts_and_no_other() {
         let mut order = KnownOrder::new(9);
-        assert_eq!(order.finish(Some(9)), Finished::First);
+        assert_eq!(order.finish(Some(9)), Finished::First(9));
         assert_eq!(order.finish(Some(9)), Finished::Again);
-        assert_eq!(order.finish(Some(1)), Finished::First);
+        assert_eq!(order.finish(Some(1)), Finished::First(1));
         assert_eq!(order.finish(Some(0)), Finished::NotOrdered);
         assert_eq!(order.finish(Some(10)), Finished::NotOrdered);
         assert_eq!(order.finish(None), Finished::WithoutNumber);
@@ -163,5 +197,10 @@ mod tests {
         assert_eq!(bytes, [9, 0, 0, 0, 0b10, 0b1]);
         assert_eq!(KnownOrder::decode(&bytes), Ok(order));
         assert!(KnownOrder::decode(&bytes[..5]).is_err());
+
+        let mut bytes = Vec::new();
+        FinishedPizza::new(9, b"{}").encode(&mut bytes).unwrap();
+        assert_eq!(bytes, b"\x09\0\0\0{}");
+        assert_eq!(FinishedPizza::decode(&bytes), Ok(FinishedPizza::new(9, b"{}")));
     }
 }
