@@ -4,14 +4,14 @@ use std::{fmt::Write, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
 use linecook::{
     TableReader,
-    http::{Edge, Problem, Producer},
+    http::{Edge, PathText, Problem, Producer},
 };
 use pizzeria_events::{ORDERS, Order, OrderId};
 use serde_json::json;
@@ -43,7 +43,7 @@ pub(crate) fn routes(edge: &Edge, limits: Limits) -> Router {
 
 async fn place_order(
     State(api): State<Arc<Api>>,
-    Path(count): Path<String>,
+    PathText(count): PathText,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let count = parse_count(&count, api.order_limit)?;
@@ -67,7 +67,7 @@ async fn place_order(
         .into_response())
 }
 
-async fn show_order(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn show_order(State(api): State<Arc<Api>>, PathText(id): PathText) -> Result<Response, Problem> {
     let id: OrderId = id.parse().map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("{error}: id={id}")))?;
     if let Some(body) = api.body(&id)? {
         return Ok(as_json(body));

@@ -19,6 +19,10 @@ const IGNORED_PIZZAS: Counter =
     Counter::new("pizzas_ignored_total", "reason", "Finished pizzas that were of no use to an order");
 const IGNORED_ORDERS: Counter = Counter::new("orders_ignored_total", "reason", "Order records that made no pizzas");
 
+/// The most pizzas that any order may have: it is made in one commit and shown in one answer. An order that was taken
+/// is made although the setting was lowered since, so the table does not look at that.
+const MOST_PIZZAS: i64 = 100_000;
+
 /// What can be set about orders.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -30,7 +34,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn from_settings(service: &mut Service) -> Self {
-        let count = Key::new("order_limit", "the most pizzas that one order may have").within(1..=1_000_000);
+        let count = Key::new("order_limit", "the most pizzas that one order may have").within(1..=MOST_PIZZAS);
         let retention = Key::new("orders_retention_days", "how long an order can be asked for").within(1..=36_500);
         Self {
             count: service.setting(count, 10_000),
@@ -42,7 +46,7 @@ impl Limits {
 pub(crate) fn declare(service: &mut Service, limits: Limits, final_topic: FinalTopic) {
     service
         .table(TABLE)
-        .fold(ORDERS, move |known, order: Order, context| take(known, &order, limits.count, context))
+        .fold(ORDERS, |known, order: Order, context| take(known, &order, context))
         .emits(PIZZA)
         .fold(final_topic, finish)
         .retention(limits.retention);
@@ -50,12 +54,12 @@ pub(crate) fn declare(service: &mut Service, limits: Limits, final_topic: FinalT
 
 type OrderEntry<'a> = Entry<'a, OrderId, KnownOrder, FinishedPizza>;
 
-fn take(known: &mut OrderEntry<'_>, order: &Order, limit: u32, context: &Context<'_>) -> Result<(), Failure> {
+fn take(known: &mut OrderEntry<'_>, order: &Order, context: &Context<'_>) -> Result<(), Failure> {
     if order.order_id != *known.key() {
         return Err(Failure::reject(format!("the key is not the order's id: order_id={}", order.order_id)));
     }
-    if !(1..=limit).contains(&order.count) {
-        return Err(Failure::reject(format!("a count is from 1 to {limit}: count={}", order.count)));
+    if !(1..=MOST_PIZZAS).contains(&i64::from(order.count)) {
+        return Err(Failure::reject(format!("a count is from 1 to {MOST_PIZZAS}: count={}", order.count)));
     }
     if let Some(before) = known.state() {
         let reason = if before.count == order.count { "repeated" } else { "repeated_with_another_count" };

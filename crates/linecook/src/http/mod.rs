@@ -7,10 +7,12 @@
 mod edge;
 mod health;
 mod metrics_page;
+mod path;
 mod problem;
 mod server;
 
 pub use edge::{Edge, Producer};
+pub use path::PathText;
 pub use problem::Problem;
 
 pub(crate) use health::{Health, Watched};

@@ -8,26 +8,23 @@ use std::{
 };
 
 use clap::ArgMatches;
-use linecook_embedded::{
-    EmbeddedLog, Options,
-    inspect::{Inspection, StoredRecord},
-};
-use linecook_log::{GroupName, Log, Offset, Partition, SystemClock, TopicName};
+use linecook_embedded::inspect::{Inspection, Progress, StoredRecord};
+use linecook_log::{Clock, GroupName, Offset, Partition, SystemClock, TopicName};
 use serde_json::{Value, json};
 
-use super::{Stop, print, process_settings::ProcessSettings};
+use super::{Stop, print, process_settings::ProcessSettings, run::open_log};
 
-pub(crate) fn log(matches: &ArgMatches, common: &ProcessSettings) -> Result<(), Stop> {
+pub(crate) fn log(matches: &ArgMatches, process: &ProcessSettings) -> Result<(), Stop> {
     match matches.subcommand() {
-        Some(("check", matches)) => check(matches, common),
-        Some(("dump", matches)) => dump(matches, common),
+        Some(("check", matches)) => check(matches, process),
+        Some(("dump", matches)) => dump(matches, process),
         _ => Err(Stop::usage("log check, or log dump")),
     }
 }
 
 /// Exit code 1 when there is damage that a crash does not explain.
-fn check(matches: &ArgMatches, common: &ProcessSettings) -> Result<(), Stop> {
-    let data_dir = matches.get_one::<PathBuf>("dir").unwrap_or(&common.data_dir);
+fn check(matches: &ArgMatches, process: &ProcessSettings) -> Result<(), Stop> {
+    let data_dir = matches.get_one::<PathBuf>("dir").unwrap_or(&process.data_dir);
     let report = Inspection::open(existing(data_dir)?)?.report();
     if matches.get_flag("json") {
         let text = serde_json::to_string(&report).map_err(|error| Stop::failed(error.to_string()))?;
@@ -38,11 +35,11 @@ fn check(matches: &ArgMatches, common: &ProcessSettings) -> Result<(), Stop> {
     if report.is_sound() { Ok(()) } else { Err(Stop::failed("the log is damaged")) }
 }
 
-fn dump(matches: &ArgMatches, common: &ProcessSettings) -> Result<(), Stop> {
+fn dump(matches: &ArgMatches, process: &ProcessSettings) -> Result<(), Stop> {
     let topic = TopicName::new(matches.get_one::<String>("topic").map_or("", String::as_str))?;
     let partition = matches.get_one::<u32>("partition").copied().map(Partition);
     let from = Offset(matches.get_one::<u64>("from").copied().unwrap_or(0));
-    let inspection = Inspection::open(existing(&common.data_dir)?)?;
+    let inspection = Inspection::open(existing(&process.data_dir)?)?;
     let line = if matches.get_flag("json") { json_line } else { text_line };
     let mut out = BufWriter::new(io::stdout().lock());
     for record in inspection.records(&topic, partition, from)? {
@@ -101,30 +98,33 @@ fn json_line(record: &StoredRecord) -> String {
     line.to_string()
 }
 
-pub(crate) fn groups(matches: &ArgMatches, common: &ProcessSettings) -> Result<(), Stop> {
-    let data_dir = existing(&common.data_dir)?;
-    let log = EmbeddedLog::open(data_dir, Options::default(), Arc::new(SystemClock::new()))?;
+pub(crate) fn groups(matches: &ArgMatches, process: &ProcessSettings) -> Result<(), Stop> {
     match matches.subcommand() {
-        Some(("drop", matches)) => {
-            let name = GroupName::new(matches.get_one::<String>("name").map_or("", String::as_str))?;
-            log.drop_group(&name)?;
-            print(&format!("forgot {name}\n"))?;
-        }
-        _ => list(&log)?,
+        Some(("drop", matches)) => drop_group(matches, process),
+        _ => list_groups(process),
     }
-    Ok(log.close()?)
 }
 
-fn list(log: &EmbeddedLog) -> Result<(), Stop> {
-    let topics = log.describe()?;
+/// Changes the data, so it opens the log as the program itself does, with the settings in force.
+fn drop_group(matches: &ArgMatches, process: &ProcessSettings) -> Result<(), Stop> {
+    let name = GroupName::new(matches.get_one::<String>("name").map_or("", String::as_str))?;
+    existing(&process.data_dir)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let log = open_log(process, &clock)?;
+    log.drop_group(&name)?;
+    log.close()?;
+    print(&format!("forgot {name}\n"))
+}
+
+/// Looks only: a log that is opened keeps house, and that may drop what is old.
+fn list_groups(process: &ProcessSettings) -> Result<(), Stop> {
+    let report = Inspection::open(existing(&process.data_dir)?)?.report();
     let mut text = String::new();
-    for group in log.groups()? {
+    for group in report.groups {
         writeln!(text, "{}", group.name).expect("a String takes all");
-        for (at, offset) in group.offsets {
-            let topic = topics.iter().find(|topic| topic.name == at.topic);
-            let end = topic.and_then(|topic| topic.partition(at.partition)).map_or(offset, |partition| partition.end);
-            let lag = end.0.saturating_sub(offset.0);
-            writeln!(text, "  {at}  offset {offset}  lag {lag}").expect("a String takes all");
+        for progress in group.partitions {
+            let Progress { partition, offset, lag, .. } = progress;
+            writeln!(text, "  {partition}  offset {offset}  lag {lag}").expect("a String takes all");
         }
     }
     print(&text)

@@ -82,7 +82,7 @@ pub fn main(program: impl Into<Program>) -> ExitCode {
 pub(crate) struct Prepared {
     pub(crate) name: &'static str,
     pub(crate) definitions: Vec<Definition>,
-    pub(crate) common: ProcessSettings,
+    pub(crate) process: ProcessSettings,
     pub(crate) services: Vec<Arc<Service>>,
     pub(crate) topology: Topology,
     pub(crate) selection: Selection,
@@ -103,14 +103,14 @@ fn dispatch(program: &Program, arguments: impl Iterator<Item = OsString>) -> Res
         None | Some(("run", _)) => run::run(prepared),
         Some(("settings", _)) => print(&effective),
         Some(("topology", _)) => print(&prepared.selection.describe(&prepared.topology)),
-        Some(("log", matches)) => log_commands::log(matches, &prepared.common),
-        Some(("groups", matches)) => log_commands::groups(matches, &prepared.common),
-        Some((name, matches)) => of_service(program, name, matches, &prepared.common),
+        Some(("log", matches)) => log_commands::log(matches, &prepared.process),
+        Some(("groups", matches)) => log_commands::groups(matches, &prepared.process),
+        Some((name, matches)) => of_service(program, name, matches, &prepared.process),
     }
 }
 
 struct Declared {
-    common: ProcessSettings,
+    process: ProcessSettings,
     services: Vec<Arc<Service>>,
     settings: Settings,
 }
@@ -119,19 +119,19 @@ struct Declared {
 fn declare(program: &Program, sources: Sources) -> Result<Declared, Stop> {
     let mut settings = Settings::load(sources);
     settings.unused_variable(arguments::CONFIG_VARIABLE);
-    let common = ProcessSettings::from_settings(&mut settings, program);
+    let process = ProcessSettings::from_settings(&mut settings, program);
     let mut services = Vec::new();
     for definition in &program.services {
         services.push(Arc::new(definition.service(&mut settings)?));
     }
-    Ok(Declared { common, services, settings })
+    Ok(Declared { process, services, settings })
 }
 
-fn of_service(program: &Program, name: &str, matches: &ArgMatches, common: &ProcessSettings) -> Result<(), Stop> {
+fn of_service(program: &Program, name: &str, matches: &ArgMatches, process: &ProcessSettings) -> Result<(), Stop> {
     let mut commands = program.services.iter().flat_map(|service| service.commands);
     let command = commands.find(|command| command.name == name);
     let command = command.ok_or_else(|| Stop::usage(format!("no such command: command={name}")))?;
-    (command.run)(matches, &Invocation { http_address: common.http_address.clone() })
+    (command.run)(matches, &Invocation { http_address: process.http_address.clone() })
 }
 
 /// Prints to standard output. Whoever reads it may stop reading; that is no error.
@@ -148,11 +148,11 @@ pub fn print(what: &dyn std::fmt::Display) -> Result<(), Stop> {
 
 impl Prepared {
     fn of(program: &Program, sources: Sources, selection: Selection) -> Result<(Self, Effective), Stop> {
-        let Declared { common, services, settings } = declare(program, sources)?;
+        let Declared { process, services, settings } = declare(program, sources)?;
         let effective = settings.finish().map_err(|faults| Stop::usage(faults.to_string()))?;
         let topology = Topology::of(services.iter().map(|service| &**service))?;
         let (name, definitions) = (program.name, program.services.clone());
-        Ok((Self { name, definitions, common, services, topology, selection }, effective))
+        Ok((Self { name, definitions, process, services, topology, selection }, effective))
     }
 
     /// With all services of the program.

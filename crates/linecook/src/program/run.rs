@@ -4,7 +4,7 @@ use std::{collections::HashMap, net::SocketAddr, process, sync::Arc, thread, tim
 
 use axum::Router;
 use linecook_embedded::EmbeddedLog;
-use linecook_log::{Clock, GroupName, Log, SystemClock};
+use linecook_log::{Clock, GroupName, Log, SystemClock, TopicDescription, TopicName, TopicSpec};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
@@ -22,18 +22,19 @@ const END_WITHIN: Duration = Duration::from_secs(9);
 
 /// Runs the prepared program until a signal ends it.
 pub(crate) fn run(prepared: Prepared) -> Result<(), Stop> {
-    logging::start(prepared.common.log_format);
+    logging::start(prepared.process.log_format);
     refuse_alone(&prepared)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let log = open_log(&prepared.common, &clock)?;
+    let log = open_log(&prepared.process, &clock)?;
     let running = Running::start_prepared(&prepared, log, clock)?;
-    print(&Screen { prepared: &prepared, address: running.address })?;
+    let Running { address, partition_count, .. } = running;
+    print(&Screen { prepared: &prepared, address, partition_count })?;
     running.server.runtime().block_on(told_to_stop()).map_err(|error| Stop::failed(error.to_string()))?;
     tracing::info!("stopping");
     thread::spawn(|| {
         thread::sleep(END_WITHIN);
-        tracing::warn!("not finished in time; what is left is done after the next start");
-        process::exit(0);
+        tracing::error!("not finished in time; what is left is done after the next start");
+        process::exit(1);
     });
     running.stop()
 }
@@ -45,6 +46,7 @@ pub struct Running {
     workers: Workers,
     log: Arc<dyn Log>,
     address: SocketAddr,
+    partition_count: u32,
 }
 
 impl Running {
@@ -58,17 +60,25 @@ impl Running {
     }
 
     fn start_prepared(prepared: &Prepared, log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Result<Self, Stop> {
-        let common = &prepared.common;
-        let listener = http::listen(&common.http_address).map_err(|error| port_taken(common, &error))?;
+        let process = &prepared.process;
+        let listener = http::listen(&process.http_address).map_err(|error| port_taken(process, &error))?;
         let address = listener.local_addr().map_err(|error| Stop::failed(error.to_string()))?;
-        log.create_topics(&prepared.topology.topic_specs(common.partitions))?;
+        let topics = topics_to_create(prepared, &*log)?;
+        let partition_count = topics.first().map_or(0, |topic| topic.partition_count);
+        log.create_topics(&topics)?;
         log.declare_groups(&prepared.topology.group_specs())?;
+        let routes = routes_of(prepared, &log, &clock)?;
         let page = MetricsPage::new(Arc::clone(&log));
         let workers = Workers::start(prepared, &log, &clock, page.metrics())?;
         let health = Arc::new(Health::new(Arc::clone(&log), Arc::clone(&clock), workers.watched()));
-        let routes = http::routes(routes_of(prepared, &log, &clock)?, health, Arc::new(page));
-        let server = Server::start(listener, routes).map_err(|error| Stop::failed(error.to_string()))?;
-        Ok(Self { server, workers, log, address })
+        let server = match Server::start(listener, http::routes(routes, health, Arc::new(page))) {
+            Ok(server) => server,
+            Err(error) => {
+                workers.stop();
+                return Err(Stop::failed(error.to_string()));
+            }
+        };
+        Ok(Self { server, workers, log, address, partition_count })
     }
 
     /// Where it answers.
@@ -88,6 +98,31 @@ impl Running {
             log.close().map_err(Stop::from)
         })
     }
+}
+
+/// All topics of the program. Those that are there keep their partitions; a new one gets as many as these have, so that
+/// what is read together fits together, and only the first start asks the setting.
+fn topics_to_create(prepared: &Prepared, log: &dyn Log) -> Result<Vec<TopicSpec>, Stop> {
+    let existing: HashMap<_, _> = partition_counts(log)?;
+    let mut topics = prepared.topology.topic_specs(prepared.process.partitions);
+    let known = topics.iter().filter_map(|topic| existing.get(&topic.name)).copied().max();
+    if let Some(count) = known.filter(|count| *count != prepared.process.partitions) {
+        tracing::warn!(
+            partitions = prepared.process.partitions,
+            existing = count,
+            "topics that exist keep their partitions"
+        );
+    }
+    for topic in &mut topics {
+        let own = existing.get(&topic.name).copied();
+        topic.partition_count = own.or(known).unwrap_or(topic.partition_count);
+    }
+    Ok(topics)
+}
+
+fn partition_counts(log: &dyn Log) -> Result<HashMap<TopicName, u32>, Stop> {
+    let count = |topic: TopicDescription| (topic.name, u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX));
+    Ok(log.describe()?.into_iter().map(count).collect())
 }
 
 /// A single service whose input nobody in the process writes would wait for ever: no other process can write to an
@@ -111,17 +146,18 @@ fn refuse_alone(prepared: &Prepared) -> Result<(), Stop> {
     Err(Stop::usage(text))
 }
 
-fn open_log(common: &ProcessSettings, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Log>, Stop> {
+/// Opens the log with the settings in force.
+pub(super) fn open_log(process: &ProcessSettings, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Log>, Stop> {
     let mut options = linecook_embedded::Options::default();
-    options.retention = Some(common.retention);
-    options.retention_bytes = common.retention_bytes.map(|size| size.bytes());
-    options.reserve_bytes = common.reserve_bytes.bytes();
-    options.max_record_bytes = usize::try_from(common.max_record_bytes.bytes()).unwrap_or(usize::MAX);
-    Ok(Arc::new(EmbeddedLog::open(&common.data_dir, options, Arc::clone(clock))?))
+    options.retention = Some(process.retention);
+    options.retention_bytes = process.retention_bytes.map(|size| size.bytes());
+    options.reserve_bytes = process.reserve_bytes.bytes();
+    options.max_record_bytes = usize::try_from(process.max_record_bytes.bytes()).unwrap_or(usize::MAX);
+    Ok(Arc::new(EmbeddedLog::open(&process.data_dir, options, Arc::clone(clock))?))
 }
 
-fn port_taken(common: &ProcessSettings, error: &std::io::Error) -> Stop {
-    let address = &common.http_address;
+fn port_taken(process: &ProcessSettings, error: &std::io::Error) -> Stop {
+    let address = &process.http_address;
     Stop::usage(format!(
         "cannot listen at {address}: {error}; port {} may be taken by another process: choose one with --http-address",
         address.port()
@@ -130,10 +166,7 @@ fn port_taken(common: &ProcessSettings, error: &std::io::Error) -> Stop {
 
 /// The routes of the services that run.
 fn routes_of(prepared: &Prepared, log: &Arc<dyn Log>, clock: &Arc<dyn Clock>) -> Result<Router, Stop> {
-    let described = log.describe()?;
-    let counts =
-        described.into_iter().map(|topic| (topic.name, u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX)));
-    let partition_counts: Arc<HashMap<_, _>> = Arc::new(counts.collect());
+    let partition_counts = Arc::new(partition_counts(&**log)?);
     let mut routes = Router::new();
     for service in prepared.services.iter().filter(|service| prepared.runs(service.name().as_str())) {
         let edge = Edge {

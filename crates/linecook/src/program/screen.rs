@@ -7,12 +7,14 @@ use super::Prepared;
 pub(crate) struct Screen<'a> {
     pub(crate) prepared: &'a Prepared,
     pub(crate) address: SocketAddr,
+    /// How many partitions the topics have, which may be others than the setting asks for.
+    pub(crate) partition_count: u32,
 }
 
 impl fmt::Display for Screen<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Prepared { name, common, selection, definitions, .. } = self.prepared;
-        let data_dir = std::path::absolute(&common.data_dir).unwrap_or_else(|_| common.data_dir.clone());
+        let Prepared { name, process, selection, definitions, .. } = self.prepared;
+        let data_dir = std::path::absolute(&process.data_dir).unwrap_or_else(|_| process.data_dir.clone());
         let url = format!("http://{}", self.address);
         writeln!(f, "{name} {}", env!("CARGO_PKG_VERSION"))?;
         writeln!(f)?;
@@ -20,7 +22,7 @@ impl fmt::Display for Screen<'_> {
         if !selection.others().is_empty() {
             line(f, "not here", &selection.others().join(", "))?;
         }
-        line(f, "log", &format!("embedded, {} partitions a topic, exactly once", common.partitions))?;
+        line(f, "log", &format!("embedded, {} partitions a topic, exactly once", self.partition_count))?;
         line(f, "data", &data_dir.display())?;
         line(f, "url", &url)?;
         for definition in definitions.iter().filter(|definition| selection.has(definition.name)) {

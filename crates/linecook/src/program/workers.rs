@@ -40,8 +40,8 @@ impl Workers {
     ) -> Result<Self, Stop> {
         let mut workers = Self { threads: Vec::new(), stop: Arc::default() };
         for service in prepared.services.iter().filter(|service| prepared.runs(service.name().as_str())) {
-            for worker in 0..prepared.common.workers {
-                let instance = prepared.common.instance.clone();
+            for worker in 0..prepared.process.workers {
+                let instance = prepared.process.instance.clone();
                 let seat = Seat { instance, worker, max_silence: MAX_SILENCE };
                 let name = format!("{}-{}", service.name(), worker + 1);
                 let worker = Worker::new(Arc::clone(service), Arc::clone(log), Arc::clone(clock), seat, metrics);

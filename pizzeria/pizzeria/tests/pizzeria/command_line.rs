@@ -73,6 +73,31 @@ fn settings_tell_where_each_comes_from_and_can_be_loaded_again() {
     assert_eq!(client.get("/report").text, r#"{"cheddar":3}"#);
 }
 
+/// It was refused because of the one topic that was named first, with no way out.
+#[test]
+fn a_log_that_is_there_keeps_its_partitions_whatever_the_setting_says() {
+    let folder = tempfile::tempdir().unwrap();
+    Pizzeria::start(folder.path(), &["--partitions", "2"]).stop();
+    let pizzeria = Pizzeria::start(folder.path(), &["--partitions", "8"]);
+    assert!(pizzeria.screen.contains("2 partitions a topic"), "{}", pizzeria.screen);
+    let client = Client::new(&pizzeria.url);
+    let location = client.post("/order/2").location.unwrap();
+    until("the order is ready", || client.get(&location).is_ready().then_some(()));
+}
+
+/// An order that was acknowledged became a dead letter when the limit was lowered before its pizzas were made.
+#[test]
+fn an_order_that_was_taken_is_made_although_the_limit_was_lowered() {
+    let folder = tempfile::tempdir().unwrap();
+    let pizzeria = Pizzeria::start(folder.path(), &["--except", "sauce-service"]);
+    let location = Client::new(&pizzeria.url).post("/order/20").location.unwrap();
+    pizzeria.stop();
+    let pizzeria = Pizzeria::start(folder.path(), &["--pizza-service-order-limit", "5"]);
+    let client = Client::new(&pizzeria.url);
+    until("the order is ready", || client.get(&location).is_ready().then_some(()));
+    assert_eq!(client.post("/order/6").status, 400);
+}
+
 #[test]
 fn the_topology_and_completions_are_made_from_what_is_declared() {
     let folder = tempfile::tempdir().unwrap();
