@@ -150,11 +150,11 @@ pub struct Status {
 /// Something a log has measured, ready for a metrics page.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figure {
-    /// The name with its unit, as Prometheus wants it: `log_syncs_total`, `log_sync_seconds_sum`.
+    /// The name with its unit, as Prometheus wants it: `log_syncs_total`, `log_segments_bytes`.
     pub name: &'static str,
     /// One sentence.
     pub help: &'static str,
-    /// The value; it only grows if the name ends in `_total`, `_sum` or `_count`.
+    /// The value; it only grows if the name ends in `_total`.
     pub value: f64,
 }
 

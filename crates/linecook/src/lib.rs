@@ -1,4 +1,4 @@
-//! Typed event-driven services with exactly-once guarantees, on a log that needs nothing installed or on Kafka.
+//! Typed event-driven services with exactly-once guarantees, on a log that needs nothing installed.
 //!
 //! A *service* reads topics and writes topics. A *stage* makes records of records, a *table* folds them into keyed
 //! state. Offsets, outputs and state change together or not at all; nobody writes a line for it.
