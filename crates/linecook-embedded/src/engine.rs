@@ -38,17 +38,25 @@ use crate::{
 const COMMIT_BYTES_MAX: usize = 1 << 30;
 
 /// An open log. When it fails, it is over: a new one is opened on the same files.
+///
+/// Its locks in the order in which they are taken; who holds one takes only those behind it: `coordinator`, `writer`
+/// (the commit lock), and then `appends`, `directory`, `refusal`, `append_refusal`, `sleepers` and what is inside of
+/// `segments`, the tails, `published`, `outside`, `to_apply` and the wake-ups. Of those behind the commit lock only
+/// these are held while another is taken: an append's ticket over `published`, a segment list over the list of indexes
+/// in memory, a tail and `sleepers` over the wake-ups.
 pub(crate) struct Engine {
     pub(crate) options: Options,
     pub(crate) files: Arc<dyn Files>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Arc<Store>,
     pub(crate) segments: Segments,
-    /// Taken after `coordinator`, before all others.
+    /// The commit lock: the second.
     writer: Mutex<Writer>,
+    /// The first: nobody takes it who holds another.
     pub(crate) coordinator: Mutex<Coordinator>,
     pub(crate) published: Arc<Published>,
     pub(crate) outside: Arc<Outside>,
+    /// Also taken under the commit lock, and let go before anything else is taken.
     appends: Mutex<AppendQueue>,
     /// Raised when there is something to sync or to append.
     pub(crate) sync_wakeup: Wakeup,
@@ -57,7 +65,9 @@ pub(crate) struct Engine {
     /// What the members sleep on: they are told when the log is over. Taken last.
     sleepers: Mutex<Vec<Arc<Wakeup>>>,
     pub(crate) to_apply: ToApply,
+    /// Replaced under the commit lock; so who reads it lets it go before taking that.
     directory: RwLock<Directory>,
+    /// Looked at under the commit lock, as the next.
     refusal: RwLock<Option<Ended>>,
     /// Appends are refused as well as commits, or alone.
     append_refusal: RwLock<Option<Ended>>,
@@ -162,9 +172,12 @@ impl Engine {
 
     /// A partition by name.
     pub(crate) fn partition_id(&self, at: &TopicPartition) -> Result<PartitionId> {
-        let directory = self.directory.read();
-        let found = directory.topics.get(&at.topic).and_then(|ids| ids.get(at.partition.0 as usize)).copied();
-        // Not found: the catalog says what is wrong.
+        let found = {
+            let directory = self.directory.read();
+            directory.topics.get(&at.topic).and_then(|ids| ids.get(at.partition.0 as usize)).copied()
+        };
+        // Not found: the catalog says what is wrong. It is asked without the directory, which a definition changes
+        // under the commit lock: each would wait for what the other holds.
         found.map_or_else(|| self.writer().catalog.partition_id(at), Ok)
     }
 

@@ -6,6 +6,7 @@
 )]
 
 mod chain;
+mod concurrent;
 mod corrupt;
 mod disk_full;
 mod failed_sync;
