@@ -160,8 +160,9 @@ impl Worker {
         joined.must_poll = false;
         match poll {
             Poll::Assigned(assignments) => self.moved(|queue| queue.assign(assignments)),
-            Poll::Revoking(partitions) => self.moved(|queue| queue.drop_polled(&partitions)),
-            Poll::Lost(partitions) => {
+            // A partition that is revoked is owned until the next poll, but this is the last that is said of it, and
+            // nothing of it is in hand: whoever polls has committed what it took, or has dropped it.
+            Poll::Revoking(partitions) | Poll::Lost(partitions) => {
                 self.metrics.gave_up(&partitions);
                 self.moved(|queue| queue.give_up(&partitions))
             }

@@ -1,10 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
-use linecook_log::Offset;
+use linecook_log::{Error, ErrorKind, Offset, Poll};
 
 use crate::{
     Failure, Found, Limits, Service, Step, Table, TableReader, Topic,
-    testing::{Fixture, Made, fetch},
+    testing::{Fixture, Made, at, fetch},
 };
 
 const ORDERS: Topic<String, u64> = Topic::new("orders");
@@ -208,6 +208,68 @@ fn rows_are_deleted_although_nothing_was_polled_since_the_start() {
         assert_eq!(fixture.step(), Step::Idle);
     }
     assert_eq!(fixture.log.rows_of(&PROGRESS.log_name()), []);
+}
+
+/// Two workers of a service: the one that had given partitions to the other looked for expired rows in them, was
+/// fenced, and did so again before it ever polled, which is where it would have learned better. It was dead.
+#[test]
+fn rows_of_a_partition_that_was_given_away_are_left_to_its_owner() {
+    let mut fixture = fixture();
+    fixture.handle([order("7", 0, 9), order("10", 5, 9)]);
+    let given_away = ["orders", "done"].map(|topic| at(&topic_at(topic, "7")));
+    fixture.will_poll(Poll::Revoking(given_away.to_vec()));
+    assert_eq!((fixture.step(), fixture.step()), (Step::Moved, Step::Idle));
+    expire(&fixture);
+    for _ in 0..3 {
+        assert_eq!(fixture.step(), Step::Idle);
+    }
+    let reader = reader(&fixture);
+    assert_eq!(reader.get(&"7".to_owned()).unwrap(), Some(9));
+    assert_eq!(reader.get(&"10".to_owned()).unwrap(), None);
+}
+
+/// On a full disk the deletion of rows is refused like any other commit. It stood before the poll and was tried again
+/// before the next, so the worker polled no more, and was put out of its group for its silence.
+#[test]
+fn a_worker_whose_rows_cannot_be_deleted_polls_on() {
+    for kind in [ErrorKind::Full, ErrorKind::Unavailable, ErrorKind::Retriable, ErrorKind::Fenced, ErrorKind::Invalid] {
+        let mut fixture = fixture();
+        fixture.handle([order("7", 0, 9)]);
+        expire(&fixture);
+        fixture.script().answers.push_back(Some(kind));
+        fixture.handle([done("7", 0, &["a"])]);
+        assert_eq!(fixture.script().refused.len(), 1, "it has tried");
+        assert_eq!(fixture.step(), Step::Idle);
+        assert_eq!(fixture.log.rows_of(&PROGRESS.log_name()).len(), 3, "not at once again: kind={kind:?}");
+        fixture.clock.advance(Limits::default().expiry_interval);
+        for _ in 0..3 {
+            assert_eq!(fixture.step(), Step::Idle);
+        }
+        assert_eq!(fixture.log.rows_of(&PROGRESS.log_name()), []);
+    }
+}
+
+/// The same, where it is the look at the rows that fails.
+#[test]
+fn a_worker_that_cannot_look_for_expired_rows_polls_on() {
+    let mut fixture = fixture();
+    fixture.clock.advance(HOUR);
+    fixture.script().scan_errors.push_back(Error::new(ErrorKind::Fenced, "another's"));
+    let made = fixture.handle([order("7", 0, 9)]);
+    assert_eq!(made.outputs[0].1.count(), 9);
+    assert!(fixture.script().scan_errors.is_empty(), "it has looked");
+}
+
+/// A member that may have made the commit is dropped, as for every other commit. The next one polls first.
+#[test]
+fn after_a_deletion_of_unknown_outcome_the_worker_joins_again() {
+    let mut fixture = fixture();
+    fixture.handle([order("7", 0, 9)]);
+    expire(&fixture);
+    fixture.script().answers.push_back(Some(ErrorKind::Unknown));
+    assert!(matches!(fixture.step(), Step::Blocked { .. }));
+    assert_eq!((fixture.step(), fixture.step()), (Step::Moved, Step::Idle));
+    assert_eq!(fixture.script().joins.len(), 2);
 }
 
 #[test]

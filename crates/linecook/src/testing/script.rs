@@ -30,6 +30,7 @@ pub(crate) struct Script {
     /// A commit with a record larger than that is invalid.
     pub(crate) largest_value_bytes: Option<usize>,
     pub(crate) get_errors: VecDeque<Error>,
+    pub(crate) scan_errors: VecDeque<Error>,
     pub(crate) gets: usize,
     pub(crate) left: bool,
     rows: BTreeMap<(TableName, Partition, Bytes), Bytes>,
@@ -145,7 +146,9 @@ impl Member for ScriptedLog {
     }
 
     fn scan(&mut self, table: &TableName, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
-        Ok(self.0.lock().scan(table, partition, scan))
+        let mut script = self.0.lock();
+        script.scan_errors.pop_front().map_or(Ok(()), Err)?;
+        Ok(script.scan(table, partition, scan))
     }
 
     fn commit(&mut self, commit: Commit) -> Result<Ticket> {

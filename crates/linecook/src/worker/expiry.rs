@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use linecook_log::{Commit, Partition, Result, TableName, TopicPartition};
+use linecook_log::{Commit, Error, ErrorKind, Partition, Result, TableName, TopicPartition};
 
 use super::{Worker, joined};
 use crate::{
@@ -18,17 +18,45 @@ pub(super) struct ExpiryTimer {
 
 impl Worker {
     /// Deletes some rows that are due, in a commit of its own. Returns whether there may be more.
+    ///
+    /// This stands before the poll, so what goes wrong here must not keep the worker from it: rows are only deleted
+    /// later. Polling is also where a worker that is fenced learns what it has lost, and who does not poll for long
+    /// enough is put out.
+    ///
+    /// # Errors
+    /// Those after which this member does not poll either.
     pub(super) fn expire_some(&mut self) -> Result<bool> {
         let now = self.clock.monotonic();
         if now < self.expiry.next {
             return Ok(false);
         }
+        // Set before it is tried: a failure is not tried again with each poll.
+        self.expiry.next = now + self.limits.expiry_interval;
+        let has_more = self.try_expiring().or_else(|error| self.put_off_expiry(error))?;
+        if has_more {
+            self.expiry.next = now;
+        }
+        Ok(has_more)
+    }
+
+    fn try_expiring(&mut self) -> Result<bool> {
         for (table, at) in self.tables_with_retention() {
             if self.expire_in(&table, at)? {
                 return Ok(true);
             }
         }
-        self.expiry.next = now + self.limits.expiry_interval;
+        Ok(false)
+    }
+
+    fn put_off_expiry(&mut self, error: Error) -> Result<bool> {
+        if matches!(error.kind(), ErrorKind::Unknown | ErrorKind::Corrupt | ErrorKind::Closed) {
+            return Err(error);
+        }
+        self.metrics.failed(error.kind());
+        // Being fenced is a rebalance, and in order.
+        if error.kind() != ErrorKind::Fenced {
+            tracing::warn!(service = %self.service.name(), "expired rows are kept for now: {}", error.chain());
+        }
         Ok(false)
     }
 

@@ -66,7 +66,7 @@ impl Queue {
     }
 
     /// Drops what waits of these partitions: who owns them next begins behind their last commit.
-    pub(crate) fn drop_polled(&mut self, partitions: &[TopicPartition]) {
+    fn drop_polled(&mut self, partitions: &[TopicPartition]) {
         self.polled.retain(|polled| !partitions.contains(&polled.from));
     }
 

@@ -156,9 +156,21 @@ fn what_waits_of_a_partition_that_will_be_given_away_is_dropped() {
     fixture.script().get_errors.push_back(Error::new(ErrorKind::Fenced, "lost it"));
     assert_eq!(fixture.step(), Step::Again);
     fixture.will_poll(Poll::Revoking(vec![at("words/0")]));
-    fixture.will_poll(Poll::Lost(vec![at("words/0")]));
-    assert_eq!((fixture.step(), fixture.step(), fixture.step()), (Step::Moved, Step::Moved, Step::Idle));
+    assert_eq!((fixture.step(), fixture.step()), (Step::Moved, Step::Idle));
     assert_eq!(fixture.script().made.len(), 1);
+}
+
+/// `Revoking` is the last that a member hears of a partition. The worker waited for a `Lost` to follow: it went on to
+/// report the partition as its own, and to look for expired rows in it.
+#[test]
+fn a_partition_that_will_be_given_away_is_given_up_without_another_word() {
+    let mut fixture = fixture(remember);
+    fixture.handle([words("words/0", 0, &["a"])]);
+    fixture.will_poll(Poll::Revoking(vec![at("words/0")]));
+    assert_eq!((fixture.step(), fixture.step()), (Step::Moved, Step::Idle));
+    assert_eq!(fixture.worker.health().report().assigned, [at("words/1")]);
+    let page = fixture.metrics();
+    assert!(!page.contains(r#"linecook_lag_seconds{service="test",topic="words",partition="0"}"#), "{page}");
 }
 
 #[test]
