@@ -8,7 +8,8 @@
 //!   file's length since its last sync may be lost with all that lies behind the old length. A file created since the
 //!   last sync of the folder may be gone, and one removed since may be back.
 //! * Syncs can be slow, hang, fail, lie (never make anything durable), or come late (make durable what the sync before
-//!   should have); writes can find the disk full, and then leave a part of their bytes.
+//!   should have); writes can find the disk full, and then leave a part of their bytes; a write can be held; reads can
+//!   fail.
 
 mod pages;
 
@@ -44,6 +45,27 @@ pub enum Syncs {
     Late,
 }
 
+/// How reads behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reads {
+    /// They read what is there.
+    #[default]
+    Honest,
+    /// They fail.
+    Failing,
+}
+
+/// One write that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum HeldWrite {
+    #[default]
+    None,
+    /// The next one will be.
+    Next,
+    /// It waits, and the writes behind it do not.
+    Waiting,
+}
+
 /// See the [module](self). Cloning gives another handle of the same disk.
 #[derive(Clone, Default)]
 pub struct FaultyFiles {
@@ -58,6 +80,9 @@ struct Disk {
     is_dead: RwLock<bool>,
     syncs: Mutex<Syncs>,
     syncs_changed: Condvar,
+    reads: Mutex<Reads>,
+    held_write: Mutex<HeldWrite>,
+    held_write_changed: Condvar,
     sync_micros: AtomicU64,
     sync_count: AtomicU64,
     read_bytes: AtomicU64,
@@ -82,6 +107,28 @@ impl FaultyFiles {
     pub fn set_syncs(&self, syncs: Syncs) {
         *self.disk.syncs.lock() = syncs;
         self.disk.syncs_changed.notify_all();
+    }
+
+    /// From now on reads of files behave like that.
+    pub fn set_reads(&self, reads: Reads) {
+        *self.disk.reads.lock() = reads;
+    }
+
+    /// The next write to a file waits before its first byte, until it is [let go](Self::let_write_go). Writes that come
+    /// after it do not wait.
+    pub fn hold_next_write(&self) {
+        *self.disk.held_write.lock() = HeldWrite::Next;
+    }
+
+    /// Whether a write is being held.
+    pub fn is_write_held(&self) -> bool {
+        *self.disk.held_write.lock() == HeldWrite::Waiting
+    }
+
+    /// The write that is held goes on.
+    pub fn let_write_go(&self) {
+        *self.disk.held_write.lock() = HeldWrite::None;
+        self.disk.held_write_changed.notify_all();
     }
 
     /// From now on each sync of a file takes that long.
@@ -175,6 +222,18 @@ impl Disk {
         *syncs
     }
 
+    /// Waits if this is the write that is to be held.
+    fn hold_write(&self) {
+        let mut held = self.held_write.lock();
+        if *held != HeldWrite::Next {
+            return;
+        }
+        *held = HeldWrite::Waiting;
+        while *held == HeldWrite::Waiting && !*self.is_dead.read() {
+            self.held_write_changed.wait_for(&mut held, Duration::from_millis(20));
+        }
+    }
+
     /// Takes as many of these bytes as are free; returns how many.
     fn take_room(&self, bytes: u64) -> u64 {
         let used =
@@ -246,6 +305,7 @@ impl FaultyFile {
 impl SegmentFile for FaultyFile {
     fn write(&self, mut position: u64, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
         let disk = self.disk()?;
+        disk.hold_write();
         let _alive = disk.alive()?;
         let mut content = self.content.lock();
         let end = position + parts.iter().map(|part| part.len() as u64).sum::<u64>();
@@ -264,6 +324,9 @@ impl SegmentFile for FaultyFile {
     fn read(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let disk = self.disk()?;
         let _alive = disk.alive()?;
+        if *disk.reads.lock() == Reads::Failing {
+            return Err(io::Error::other("the device cannot be read"));
+        }
         disk.read_bytes.fetch_add(buffer.len() as u64, Ordering::SeqCst);
         let content = self.content.lock();
         let count = content.length.saturating_sub(position).min(buffer.len() as u64);

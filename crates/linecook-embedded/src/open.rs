@@ -192,13 +192,16 @@ impl Shared {
         }
     }
 
-    /// Ends what is open; its threads are joined.
+    /// Ends what is open: its threads are joined, and a write under way is waited for.
     fn leave(&self, ended: Ended) {
         let before = std::mem::replace(&mut *self.state.write(), State::Ended(ended));
         if let State::Open(opened) = before {
             for thread in opened.threads {
                 thread.join().ok();
             }
+            // A member may be in the middle of a write, which must not land in files that the next log, or another
+            // process, has written to. Who takes the commit lock after this sees under it that the log is over.
+            drop(opened.engine.writer());
         }
     }
 

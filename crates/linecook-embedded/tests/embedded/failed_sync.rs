@@ -7,13 +7,13 @@ use std::{
 };
 
 use linecook_embedded::fault::Syncs;
-use linecook_log::{Error, ErrorKind, Log, Poll, Result};
+use linecook_log::{Commit, Error, ErrorKind, Log, Output, Poll, Result};
 
 use crate::{
     chain::{Load, Shown, audit},
     support::{
-        PATIENCE, Place, Seed, append, at, commit_copy, consumed, copy, create, group, join, poll_records, read_all,
-        refusal, row, seeds, spec, store, table, tiny, until, wait,
+        PATIENCE, Place, Seed, append, at, commit_copy, consumed, copy, create, figure, group, join, padded,
+        poll_records, read_all, refusal, row, seeds, spec, store, table, tiny, until, wait,
     },
 };
 
@@ -311,4 +311,47 @@ fn a_member_that_waits_in_a_poll_is_not_silent() {
         assert!(matches!(poll, Poll::Idle), "nothing moves: {poll:?}");
     }
     assert!(matches!(waiting.join().unwrap(), (Poll::Idle, _)));
+}
+
+/// The log was opened again while a member of the one before was still writing: it held the commit lock of a log that
+/// was over, and nobody waited for it. It wrote over what the new log had acknowledged.
+#[test]
+fn a_log_is_not_opened_again_while_a_write_of_the_one_before_is_under_way() {
+    let mut options = tiny();
+    options.hot_bytes = 0; // what is read comes from the files
+    let place = Place::new(options);
+    let log = place.open();
+    create(&*log, &["a", "b"], 1);
+    store(&*log, &at("a", 0), [1]);
+    let mut member = join(&*log, &group("g"), "a");
+    let end = poll_records(&mut *member, 1000)[0].batch.end();
+    let frames = || figure(&*log, "log_frames_total");
+    let before = frames();
+    place.files.set_syncs(Syncs::Hanging);
+    let appended = append(&*log, &at("a", 0), 2).unwrap();
+    until("it is written", || frames() > before);
+    place.files.hold_next_write();
+    let committing = thread::spawn(move || {
+        let outputs = vec![Output { to: at("b", 0), batch: padded([3], 3000) }];
+        let ticket = member.commit(Commit { outputs, rows: Vec::new(), offsets: vec![(at("a", 0), end)] })?;
+        wait(&ticket)
+    });
+    until("a write is under way", || place.files.is_write_held());
+    place.files.set_syncs(Syncs::Failing);
+    refusal(wait(&appended), ErrorKind::Unknown);
+    place.files.set_syncs(Syncs::Honest);
+    let opening = Arc::clone(&log);
+    let (opened, is_open) = mpsc::channel();
+    thread::spawn(move || {
+        until("it is open again", || append(&*opening, &at("a", 0), 4).is_ok_and(|ticket| wait(&ticket).is_ok()));
+        opened.send(()).unwrap();
+    });
+    assert!(is_open.recv_timeout(Duration::from_millis(500)).is_err(), "it waits for the write");
+    place.files.let_write_go();
+    refusal(committing.join().unwrap(), ErrorKind::Unknown);
+    is_open.recv_timeout(PATIENCE).expect("it is open again");
+    assert_eq!(read_all(&*log, &at("a", 0)), [1, 4]);
+    assert_eq!(read_all(&*log, &at("b", 0)), []);
+    log.close().unwrap();
+    assert_eq!(read_all(&*place.open(), &at("a", 0)), [1, 4]);
 }

@@ -10,13 +10,9 @@ use linecook_embedded::fault::Syncs;
 use linecook_log::{ErrorKind, Log};
 
 use crate::support::{
-    PATIENCE, Place, append, at, commit_copy, create, group, join, padded, poll_records, read_all, refusal, row, store,
-    tiny, until, wait,
+    PATIENCE, Place, append, at, commit_copy, create, figure, group, join, padded, poll_records, read_all, refusal,
+    row, store, tiny, until, wait,
 };
-
-fn figure(log: &dyn Log, name: &str) -> f64 {
-    log.status().figures.into_iter().find(|figure| figure.name == name).expect("a figure of that name").value
-}
 
 #[test]
 fn a_reader_far_behind_does_not_make_the_tails_grow_and_gets_everything() {

@@ -239,6 +239,10 @@ pub(crate) fn bounds(log: &dyn Log, of: &TopicPartition) -> Result<(Offset, Offs
     Ok((found.start, found.end))
 }
 
+pub(crate) fn figure(log: &dyn Log, name: &str) -> f64 {
+    log.status().figures.into_iter().find(|figure| figure.name == name).expect("a figure of that name").value
+}
+
 pub(crate) fn consumed(log: &dyn Log, group: &GroupName, from: &TopicPartition) -> Result<Offset> {
     let groups = log.groups()?;
     let offsets = groups.into_iter().filter(|it| it.name == *group).flat_map(|it| it.offsets);
