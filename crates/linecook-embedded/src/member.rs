@@ -39,6 +39,9 @@ pub(crate) struct EmbeddedMember {
     arriving: Option<Arriving>,
     /// What it was told to give up with its last poll.
     revoking: Vec<TopicPartition>,
+    /// Why the last poll, which had records, had not those of another partition; the next one says so first. Otherwise
+    /// partitions that always have records could keep it from being heard of.
+    unread: Option<Error>,
     /// What it has committed and the store does not have yet. It is the only one who writes these rows.
     overlay: Overlay,
 }
@@ -86,6 +89,7 @@ impl EmbeddedMember {
             owned: Vec::new(),
             arriving: None,
             revoking: Vec::new(),
+            unread: None,
             overlay: Overlay::default(),
         })
     }
@@ -138,6 +142,9 @@ impl EmbeddedMember {
     }
 
     fn disown(&mut self, partitions: &[TopicPartition]) {
+        if !partitions.is_empty() {
+            self.unread = None; // it may speak of one of them
+        }
         for gone in self.owned.extract_if(.., |owned| partitions.contains(&owned.at)) {
             gone.tail.unwatch(&self.wakeup);
         }
@@ -158,7 +165,12 @@ impl EmbeddedMember {
     }
 
     /// Earlier topics first, but never all of the room for them: a flood of the first must not starve the others.
+    ///
+    /// A partition that cannot be read ends it, but what was found before is handed out: its positions have moved on.
     fn fetch(&mut self, max_bytes: usize) -> Result<Vec<Fetch>> {
+        if let Some(error) = self.unread.take() {
+            return Err(error);
+        }
         let mut found = Vec::new();
         let mut bytes_left = max_bytes;
         let mut rest = self.owned.as_mut_slice();
@@ -171,7 +183,14 @@ impl EmbeddedMember {
             of_topic.rotate_left(1);
             for (index, owned) in of_topic.iter_mut().enumerate() {
                 let share = budget.div_ceil(count - index).max(1);
-                let taken = owned.fetch(&self.engine, share, &mut found)?;
+                let taken = match owned.fetch(&self.engine, share, &mut found) {
+                    Ok(taken) => taken,
+                    Err(error) if found.is_empty() => return Err(error),
+                    Err(error) => {
+                        self.unread = Some(error);
+                        return Ok(found);
+                    }
+                };
                 budget = budget.saturating_sub(taken);
                 bytes_left = bytes_left.saturating_sub(taken);
             }
@@ -221,7 +240,7 @@ impl EmbeddedMember {
 }
 
 impl Owned {
-    /// Adds what comes next, about `max_bytes` of it; returns how much that was.
+    /// Adds what comes next, about `max_bytes` of it; returns how much that was. After an error it stands where it did.
     fn fetch(&mut self, engine: &Engine, max_bytes: usize, found: &mut Vec<Fetch>) -> Result<usize> {
         // Members run ahead of the disk: what a service makes of it is on disk after it, in the same order.
         let everything = CommitNumber(u64::MAX);

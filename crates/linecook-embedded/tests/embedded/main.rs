@@ -6,6 +6,7 @@
 )]
 
 mod chain;
+mod cold_reads;
 mod concurrent;
 mod corrupt;
 mod disk_full;
