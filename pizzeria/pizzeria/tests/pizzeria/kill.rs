@@ -17,7 +17,9 @@ fn killed_at_random_moments_nothing_is_lost_and_nothing_is_doubled() {
         // The moment is what is random here: nothing is waited for.
         thread::sleep(Duration::from_millis(50 + random.below(700)));
         pizzeria.kill();
-        pizzeria = Pizzeria::start(folder.path(), &[]);
+        // With two workers a service, partitions also move between them while there is load.
+        let arguments: &[&str] = if round % 2 == 0 { &["--workers", "2"] } else { &[] };
+        pizzeria = Pizzeria::start(folder.path(), arguments);
         guests.go_to(&pizzeria.url);
         println!("round {round}: {} orders acknowledged so far", guests.acknowledged_count());
     }

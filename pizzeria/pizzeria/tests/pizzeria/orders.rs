@@ -1,6 +1,17 @@
 //! Orders as a guest places them.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use linecook::{Running, settings::Sources};
+use linecook_embedded::{EmbeddedLog, Options};
+use linecook_log::{Clock, Log, SystemClock, Timestamp};
 
 use crate::{
     http::Client,
@@ -120,4 +131,74 @@ fn orders_wait_for_a_service_that_is_away_and_complete_once_when_it_is_back() {
     until("the report adds up to the pizzas made", || (sum(&client) == 5 + 20 * 7).then_some(()));
     pizzeria.stop();
     crate::raw::Raw::read(folder.path()).check_each_pizza_once();
+}
+
+#[test]
+fn two_workers_share_a_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let pizzeria = Pizzeria::start(folder.path(), &["--workers", "2"]);
+    let client = Client::new(&pizzeria.url);
+    until("each worker owns something", || (client.get("/readyz").status == 200).then_some(()));
+    make_orders(&client);
+    assert_eq!(client.get("/readyz").status, 200);
+    assert_eq!(client.get("/healthz").status, 200);
+    pizzeria.stop();
+    crate::raw::Raw::read(folder.path()).check_each_pizza_once();
+}
+
+/// Orders in every partition, made to the end.
+fn make_orders(client: &Client) {
+    let placed: Vec<_> = (0..20).map(|_| client.post("/order/7").location.unwrap()).collect();
+    for location in &placed {
+        until("the order is ready", || client.get(location).is_ready().then_some(()));
+    }
+}
+
+/// A clock that goes on by itself and can be put forward.
+#[derive(Debug)]
+struct ForwardClock {
+    clock: SystemClock,
+    ahead_seconds: AtomicU64,
+}
+
+impl ForwardClock {
+    fn put_forward(&self, seconds: u64) {
+        self.ahead_seconds.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    fn ahead(&self) -> Duration {
+        Duration::from_secs(self.ahead_seconds.load(Ordering::SeqCst))
+    }
+}
+
+impl Clock for ForwardClock {
+    fn timestamp(&self) -> Timestamp {
+        self.clock.timestamp().plus(self.ahead())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic() + self.ahead()
+    }
+}
+
+/// Ten seconds after the start the first of two workers looked for expired rows, also in the partitions that the second
+/// had taken over from it. It was fenced there, and tried again, and never polled again: `/readyz` said so at once,
+/// `/healthz` after 30 seconds, and orders in its partitions waited for ever.
+#[test]
+fn two_workers_go_on_after_they_have_looked_for_expired_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ForwardClock { clock: SystemClock::new(), ahead_seconds: AtomicU64::new(0) });
+    let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(folder.path(), Options::default(), clock.clone()).unwrap());
+    let flags = [("http-address", "127.0.0.1:0"), ("workers", "2")];
+    let settings = Sources::new().with_flags(flags.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let pizzeria = Running::start(&pizzeria::program(), settings, log, clock.clone()).unwrap();
+    let client = Client::new(&format!("http://{}", pizzeria.address()));
+    until("each worker owns something", || (client.get("/readyz").status == 200).then_some(()));
+    for seconds in [11, 35] {
+        clock.put_forward(seconds);
+        until("every worker has polled since", || (client.get("/healthz").status == 200).then_some(()));
+        make_orders(&client);
+        assert_eq!(client.get("/readyz").status, 200, "{}", client.get("/readyz").text);
+    }
+    pizzeria.stop().unwrap();
 }
