@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::{Acknowledgement, Offset, Result};
+use linecook_log::{Acknowledgement, Error, ErrorKind, Offset, Result};
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
@@ -29,7 +29,8 @@ struct State {
     number: CommitNumber,
     offsets: HashMap<(GroupId, PartitionId), Offset>,
     waiters: Waiters<Awaited>,
-    ended: Option<Ended>,
+    /// Why nothing more becomes visible, and up to which commit everything is on disk nevertheless.
+    ended: Option<(Ended, CommitNumber)>,
 }
 
 /// What somebody waits to see.
@@ -56,6 +57,19 @@ impl State {
             Awaited::Consumed(group, partition, offset) => {
                 self.offsets.get(&(group, partition)).copied().unwrap_or_default() >= offset
             }
+        }
+    }
+
+    /// Why it will never be seen; `None` while it may be.
+    fn refusal(&self, awaited: Awaited) -> Option<Error> {
+        let (ended, stored) = self.ended.as_ref()?;
+        match awaited {
+            // As `Closed` it would say that nothing was stored, and its work would be done twice.
+            Awaited::Commit(number) if number <= *stored => {
+                let text = format!("the commit is stored, but it did not become visible: {}", ended.message);
+                Some(Error::new(ErrorKind::Unknown, text))
+            }
+            Awaited::Commit(_) | Awaited::Consumed(..) => Some(ended.error()),
         }
     }
 }
@@ -93,9 +107,10 @@ impl Outside {
         woken.into_iter().for_each(Waker::wake);
     }
 
-    pub(crate) fn end(&self, ended: Ended) {
+    /// Nothing more becomes visible; what is on disk is so up to `stored`.
+    pub(crate) fn end(&self, ended: Ended, stored: CommitNumber) {
         let mut state = self.state.lock();
-        state.ended.get_or_insert(ended);
+        state.ended.get_or_insert((ended, stored));
         self.changed.notify_all();
         let woken = state.waiters.take_if(|_| true);
         drop(state);
@@ -111,13 +126,19 @@ impl Outside {
         state.number >= number
     }
 
+    /// Whether it may still be seen.
+    pub(crate) fn check(&self, awaited: Awaited) -> Result<()> {
+        let state = self.state.lock();
+        if state.sees(awaited) { Ok(()) } else { state.refusal(awaited).map_or(Ok(()), Err) }
+    }
+
     fn poll(&self, ticket: usize, awaited: Awaited, waker: &Waker) -> Poll<Result<()>> {
         let mut state = self.state.lock();
         if state.sees(awaited) {
             return Poll::Ready(Ok(()));
         }
-        if let Some(ended) = &state.ended {
-            return Poll::Ready(Err(ended.error()));
+        if let Some(error) = state.refusal(awaited) {
+            return Poll::Ready(Err(error));
         }
         state.waiters.wait(ticket, awaited, waker);
         Poll::Pending

@@ -102,7 +102,7 @@ fn apply_loop(engine: &Engine) {
 /// Nothing more becomes visible; said last, so that what was published has become so.
 fn end_outside(engine: &Engine) {
     if let Some(ended) = engine.published.ended() {
-        engine.outside.end(ended);
+        engine.outside.end(ended, engine.published.number());
     }
 }
 

@@ -44,13 +44,25 @@ impl ToApply {
         self.state.lock().bytes
     }
 
-    pub(crate) fn wait_below(&self, limit: usize, max_wait: Duration) -> bool {
+    /// Waits until there are less than `limit` bytes, at most until something was applied or for `max_wait`.
+    pub(crate) fn wait_below(&self, limit: usize, max_wait: Duration) -> Room {
         let mut state = self.state.lock();
-        if state.bytes >= limit {
-            self.drained.wait_for(&mut state, max_wait);
+        let is_draining = state.bytes < limit || !self.drained.wait_for(&mut state, max_wait).timed_out();
+        match (state.bytes < limit, is_draining) {
+            (true, _) => Room::Enough,
+            (false, true) => Room::Draining,
+            (false, false) => Room::Stuck,
         }
-        state.bytes < limit
     }
+}
+
+/// Whether there is room for one more.
+pub(crate) enum Room {
+    Enough,
+    /// Not yet, but something was applied.
+    Draining,
+    /// No, and nothing was applied meanwhile.
+    Stuck,
 }
 
 impl Written {

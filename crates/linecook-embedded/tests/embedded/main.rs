@@ -17,6 +17,7 @@ mod memory;
 mod model;
 mod power_loss;
 mod retention;
+mod rows_stuck;
 mod subject;
 mod support;
 
