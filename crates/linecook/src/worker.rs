@@ -248,8 +248,8 @@ impl Worker {
                 return Ok(false);
             }
             let taken = Taken { input: *input, from, record, at };
-            match self.isolation.reason_to_refuse(from, record.offset) {
-                Some(reason) => hand.refuse(taken, reason, &*self.clock),
+            match self.isolation.refused(from, record.offset) {
+                Some(refused) => hand.refuse(taken, (&refused.reason, refused.extent), &*self.clock),
                 None => hand.take(taken, &mut **member, &*self.clock)?,
             }
             queue.take(index, record.offset.plus(1));

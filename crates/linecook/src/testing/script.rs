@@ -29,6 +29,8 @@ pub(crate) struct Script {
     pub(crate) made: Vec<Made>,
     /// A commit with a record larger than that is invalid.
     pub(crate) largest_value_bytes: Option<usize>,
+    /// So is one with a record, be it a dead letter, that is larger than that with its key and headers.
+    pub(crate) largest_record_bytes: Option<usize>,
     pub(crate) get_errors: VecDeque<Error>,
     pub(crate) scan_errors: VecDeque<Error>,
     pub(crate) gets: usize,
@@ -116,6 +118,8 @@ impl Script {
         let largest = made.outputs.iter().filter(|(to, _)| !to.topic.as_str().ends_with(".dead-letters"));
         let largest = largest.flat_map(|(_, batch)| batch.records().map(|record| record.value.unwrap_or(b"").len()));
         let is_too_large = largest.max() > self.largest_value_bytes && self.largest_value_bytes.is_some();
+        let records = made.outputs.iter().flat_map(|(_, batch)| batch.records().map(|record| size_bytes(&record)));
+        let is_too_large = is_too_large || self.largest_record_bytes.is_some_and(|most| records.max() > Some(most));
         if is_too_large { Some(ErrorKind::Invalid) } else { self.answers.pop_front().flatten() }
     }
 
@@ -129,6 +133,11 @@ impl Script {
         let rows = rows.filter(|(key, _)| key.starts_with(scan.prefix) && scan.after.is_none_or(|after| key > after));
         rows.take(scan.limit).collect()
     }
+}
+
+fn size_bytes(record: &linecook_log::Record<'_>) -> usize {
+    let headers = record.headers.map(|header| header.name.len() + header.value.len());
+    record.key.unwrap_or_default().len() + record.value.unwrap_or_default().len() + headers.sum::<usize>()
 }
 
 impl Member for ScriptedLog {

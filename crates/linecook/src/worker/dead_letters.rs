@@ -2,10 +2,33 @@
 
 use std::time::Duration;
 
-use linecook_log::{GroupName, Header, Record, Timestamp, TopicPartition};
+use linecook_log::{GroupName, Header, Headers, Record, Timestamp, TopicPartition};
 
 use super::Outputs;
 use crate::service::DEAD_LETTERS;
+
+/// How much of its record a letter has. With the headers that say what happened it is larger than the record was, and
+/// the log may refuse it. The record itself is where those headers say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it.
+    Whole,
+    /// Its key and its headers.
+    WithoutValue,
+    /// Nothing.
+    PlaceOnly,
+}
+
+impl Extent {
+    /// The next to be tried when the log refuses this one.
+    pub(crate) fn less(self) -> Option<Self> {
+        match self {
+            Self::Whole => Some(Self::WithoutValue),
+            Self::WithoutValue => Some(Self::PlaceOnly),
+            Self::PlaceOnly => None,
+        }
+    }
+}
 
 /// Which record has failed where, and why.
 #[derive(Debug, Clone, Copy)]
@@ -16,10 +39,12 @@ pub(crate) struct DeadLetter<'a> {
     pub(crate) record: &'a Record<'a>,
     pub(crate) reason: &'a str,
     pub(crate) failed_at: Timestamp,
+    pub(crate) extent: Extent,
 }
 
 impl DeadLetter<'_> {
-    /// Writes the record as it is, with headers behind its own that tell where it failed and why.
+    /// Writes the record as it is, unless the log refuses that, with headers behind its own that tell where it failed
+    /// and why.
     pub(crate) fn write(&self, outputs: &mut Outputs) {
         let texts = [
             ("linecook-service", self.service.to_string()),
@@ -31,9 +56,23 @@ impl DeadLetter<'_> {
             ("linecook-attempts", "1".to_owned()),
             ("linecook-failed-at", self.failed_at.0.to_string()),
         ];
-        let ours = texts.iter().map(|(name, text)| Header { name, value: text.as_bytes() });
-        let headers: Vec<_> = self.record.headers.chain(ours).collect();
-        outputs.push_as_is(DEAD_LETTERS, self.record, &headers);
+        let mut ours: Vec<_> = texts.iter().map(|(name, text)| Header { name, value: text.as_bytes() }).collect();
+        let value_bytes = self.record.value.map_or_else(String::new, |value| value.len().to_string());
+        if self.extent != Extent::Whole && self.record.value.is_some() {
+            ours.push(Header { name: "linecook-value-bytes", value: value_bytes.as_bytes() });
+        }
+        let kept = self.kept();
+        let headers: Vec<_> = kept.headers.chain(ours).collect();
+        outputs.push_as_is(DEAD_LETTERS, &kept, &headers);
+    }
+
+    /// The record as far as the letter has it.
+    fn kept(&self) -> Record<'_> {
+        match self.extent {
+            Extent::Whole => *self.record,
+            Extent::WithoutValue => Record { value: None, ..*self.record },
+            Extent::PlaceOnly => Record { key: None, value: None, headers: Headers::default(), ..*self.record },
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use linecook_log::{
 
 use super::{
     Outputs,
-    dead_letters::{Burst, DeadLetter},
+    dead_letters::{Burst, DeadLetter, Extent},
     queue::InputIndex,
 };
 use crate::{
@@ -82,20 +82,20 @@ impl Hand {
             self.steps[step.number].records += 1;
             match self.run(step, &taken, member)? {
                 Ok(()) => self.tally.keep_record(),
-                Err(failure) => self.fail(step, &taken, failure.reason(), clock),
+                Err(failure) => self.fail(step, &taken, (&failure, Extent::Whole), clock),
             }
         }
         Ok(())
     }
 
-    /// Lets the record fail everywhere, unseen by any handler.
-    pub(crate) fn refuse(&mut self, taken: Taken<'_>, reason: &str, clock: &dyn Clock) {
+    /// Lets the record fail everywhere, unseen by any handler, with that much of it in its letters.
+    pub(crate) fn refuse(&mut self, taken: Taken<'_>, why: (&Failure, Extent), clock: &dyn Clock) {
         self.record_count += 1;
         let service = Arc::clone(&self.service);
         for step in &service.inputs()[taken.input.0].steps {
             self.outputs.mark(taken.record.offset);
             self.steps[step.number].records += 1;
-            self.fail(step, &taken, reason, clock);
+            self.fail(step, &taken, why, clock);
         }
     }
 
@@ -115,7 +115,7 @@ impl Hand {
         }
     }
 
-    fn fail(&mut self, step: &Step, taken: &Taken<'_>, reason: &str, clock: &dyn Clock) {
+    fn fail(&mut self, step: &Step, taken: &Taken<'_>, (why, extent): (&Failure, Extent), clock: &dyn Clock) {
         self.outputs.rollback();
         self.tally.drop_record();
         self.steps[step.number].dead_letters += 1;
@@ -124,8 +124,9 @@ impl Hand {
             stage: &self.service.steps()[step.number].name,
             from: taken.from,
             record: &taken.record,
-            reason,
+            reason: why.reason(),
             failed_at: taken.at,
+            extent,
         };
         letter.write(&mut self.outputs);
         self.bursts[step.number].tell(&letter, clock.monotonic());

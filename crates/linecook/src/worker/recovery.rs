@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `Fenced` | some partition is another's | poll, which tells which; go on with the rest |
 //! | `Full`, `Unavailable`, `Retriable` | nothing happened | wait, take the same records in hand again |
-//! | `Invalid` | the log never takes this commit | commit record by record; the one it does not take is a dead letter |
+//! | `Invalid` | the log never takes this commit | commit record by record; the one it does not take is a dead letter, with less and less of the record in it |
 //! | `Unknown` | it may have happened | drop the member, join again |
 //!
 //! Why a refused commit is computed again and not kept: the log takes it by value and repeats its records, and handlers
@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use linecook_log::{Error, ErrorKind, Offset, Result, TopicPartition};
 
-use super::{Step, Worker};
+use super::{Step, Worker, dead_letters::Extent};
+use crate::Failure;
 
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -53,11 +54,15 @@ pub(super) struct Isolation {
     fenced_count: u32,
 }
 
+/// A record whose commit was invalid by itself.
 #[derive(Debug)]
-struct Refused {
+pub(super) struct Refused {
     at: TopicPartition,
     offset: Offset,
-    reason: String,
+    /// What the log said, no longer than that of any other letter.
+    pub(super) reason: Failure,
+    /// How much of it the letter has that is tried next.
+    pub(super) extent: Extent,
 }
 
 impl Isolation {
@@ -67,9 +72,8 @@ impl Isolation {
     }
 
     /// Why that record is not to be handled, if so.
-    pub(super) fn reason_to_refuse(&self, at: &TopicPartition, offset: Offset) -> Option<&str> {
-        let refused = self.refused.iter().find(|refused| refused.offset == offset && refused.at == *at);
-        refused.map(|refused| refused.reason.as_str())
+    pub(super) fn refused(&self, at: &TopicPartition, offset: Offset) -> Option<&Refused> {
+        self.refused.iter().find(|refused| refused.offset == offset && refused.at == *at)
     }
 
     /// A commit was tried in vain.
@@ -96,11 +100,14 @@ impl Isolation {
             return true;
         }
         let offset = Offset(next.0.saturating_sub(1));
-        if self.reason_to_refuse(at, offset).is_some() {
-            return false;
+        if let Some(refused) = self.refused.iter_mut().find(|refused| refused.offset == offset && refused.at == *at) {
+            // Its letter was in the commit and nothing else.
+            let less = refused.extent.less();
+            refused.extent = less.unwrap_or(refused.extent);
+            return less.is_some();
         }
-        let reason = format!("the log does not take what came of it: {}", error.chain());
-        self.refused.push(Refused { at: at.clone(), offset, reason });
+        let reason = Failure::reject(format!("the log does not take what came of it: {}", error.chain()));
+        self.refused.push(Refused { at: at.clone(), offset, reason, extent: Extent::Whole });
         true
     }
 }
@@ -156,5 +163,21 @@ impl Worker {
         self.health.is_blocked(Some(error.chain()));
         tracing::warn!(service = %self.service.name(), wait_ms = wait.as_millis(), "blocked: {}", error.chain());
         Step::Blocked { wait }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text of the log's error went into the letter as long as it was. A long one made a letter that is refused.
+    #[test]
+    fn what_the_log_says_goes_into_a_letter_in_part_when_it_is_long() {
+        let words = crate::testing::at("words/0");
+        let mut isolation = Isolation::default();
+        isolation.attempted(1, vec![(words.clone(), Offset(8))]);
+        let attempt = isolation.attempt.take();
+        assert!(isolation.was_invalid(attempt, &Error::invalid("é".repeat(1 << 20))));
+        assert!(isolation.refused(&words, Offset(7)).unwrap().reason.reason().len() <= 1024);
     }
 }

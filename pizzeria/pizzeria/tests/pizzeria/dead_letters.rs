@@ -72,3 +72,26 @@ fn what_is_no_pizza_is_kept_with_its_reason_and_the_partition_goes_on() {
     });
     pizzeria.stop().unwrap();
 }
+
+/// A letter is its record and some headers more, so that of a record which just fitted was refused, and so was the next.
+/// The service ended there, and again after every restart.
+#[test]
+fn a_record_that_just_fits_and_is_no_pizza_does_not_end_its_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SystemClock::new());
+    let options = Options::default();
+    let largest = options.max_record_bytes;
+    let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(folder.path(), options, clock.clone()).unwrap());
+    let flags = [("http-address", "127.0.0.1:0"), ("partitions", "1")];
+    let settings = Sources::new().with_flags(flags.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let pizzeria = Running::start(&pizzeria::program(), settings, Arc::clone(&log), clock.clone()).unwrap();
+    let client = Client::new(&format!("http://{}", pizzeria.address()));
+
+    append(&*log, "pizza", &[&vec![b'x'; largest - 64]], &*clock);
+    let location = client.post("/order/2").location.unwrap();
+    until("the order behind it is ready", || client.get(&location).is_ready().then_some(()));
+    assert_eq!(client.get("/readyz").status, 200);
+    let letters = read(&*log, "sauce-service.dead-letters");
+    assert!(letters.len() == 1 && letters[0].0.is_empty() && letters[0].1.contains("larger than"), "{letters:?}");
+    pizzeria.stop().unwrap();
+}

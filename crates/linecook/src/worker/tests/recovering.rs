@@ -1,11 +1,11 @@
 //! What happens when the log says no.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use linecook_log::{Error, ErrorKind, Fetch, Poll};
+use linecook_log::{Error, ErrorKind, Fetch, Offset, Poll};
 
 use crate::{
-    Counter, Json, Limits, Service, State, Step, Table, Topic,
+    Counter, Failure, Json, Limits, Service, State, Step, Table, Topic,
     testing::{Fixture, at, fetch},
 };
 
@@ -86,7 +86,7 @@ fn after_an_unknown_outcome_it_joins_again_and_goes_on_from_what_the_log_says() 
     assert_eq!(fixture.script().joins.len(), 2);
     fixture.assign(&["words/0"]);
     // As if the commit had come about in part of its records: only what the log hands out is handled.
-    let made = fixture.handle([Fetch { position: linecook_log::Offset(1), ..words("words/0", 0, &["a", "b"]) }]);
+    let made = fixture.handle([Fetch { position: Offset(1), ..words("words/0", 0, &["a", "b"]) }]);
     assert_eq!(made.rows[0].value.as_deref(), Some(&b"\x01[\"b\"]"[..]));
 }
 
@@ -184,7 +184,7 @@ fn the_one_record_whose_output_the_log_never_takes_is_a_dead_letter() {
     fixture.will_fetch([polled()]);
     assert_eq!(fixture.step(), Step::Committed { record_count: 1 });
     assert_eq!(fixture.step(), Step::Again);
-    let rest = || Fetch { position: linecook_log::Offset(1), ..polled() };
+    let rest = || Fetch { position: Offset(1), ..polled() };
     fixture.will_fetch([rest()]);
     assert_eq!(fixture.step(), Step::Committed { record_count: 1 });
     let reason = "shouted the log does not take what came of it: refused by the script";
@@ -193,10 +193,60 @@ fn the_one_record_whose_output_the_log_never_takes_is_a_dead_letter() {
     assert_eq!(fixture.last_made().written(), ["shouted/0 k=\"B\""]);
 }
 
+/// Handles `record`, which is at offset 7, on a log that takes 450 bytes a record. Returns its letter: the key, the
+/// value, and the headers by name.
+fn letter_of(key: &str, value: &str) -> (Option<String>, Option<String>, BTreeMap<String, String>) {
+    let mut fixture = fixture(|service| {
+        service.stage(WORDS, SHOUTED, |_, _| Err(Failure::reject("nobody listens")));
+    });
+    fixture.script().largest_record_bytes = Some(450);
+    let polled = || fetch("words/0", 7, &[(key, value)]);
+    for _ in 0..5 {
+        fixture.will_fetch([polled()]);
+        if fixture.step() != Step::Again {
+            break;
+        }
+    }
+    let made = fixture.last_made();
+    assert_eq!(made.offsets(), ["words/0:8"]);
+    let letter = made.outputs[0].1.records().next().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let headers = letter.headers.map(|header| (header.name.to_owned(), text(header.value))).collect();
+    (letter.key.map(text), letter.value.map(text), headers)
+}
+
+/// A letter is its record and some headers more. For a record that was almost as large as the log takes them the letter
+/// was too large, and so was the letter that told of that; the worker ended, and again after every restart.
+#[test]
+fn the_letter_of_a_record_that_just_fits_comes_without_its_value() {
+    let (key, value, headers) = letter_of("k", &"x".repeat(440));
+    assert_eq!((key.as_deref(), value), (Some("k"), None));
+    assert_eq!(headers["linecook-value-bytes"], "440");
+    let place = ["linecook-topic", "linecook-partition", "linecook-offset"].map(|name| headers[name].as_str());
+    assert_eq!(place, ["words", "0", "7"], "where the whole record is to be found");
+    assert!(headers["linecook-reason"].starts_with("the log does not take what came of it"), "{headers:?}");
+}
+
+/// The same, where even the key is too large for that.
+#[test]
+fn the_letter_of_a_record_with_a_large_key_comes_without_it() {
+    let (key, value, headers) = letter_of(&"k".repeat(440), "x");
+    assert_eq!((key, value), (None, None));
+    assert_eq!((headers["linecook-value-bytes"].as_str(), headers["linecook-offset"].as_str()), ("1", "7"));
+}
+
+#[test]
+fn a_letter_that_fits_is_the_whole_record() {
+    let (key, value, headers) = letter_of("k", "\"x\"");
+    assert_eq!((key.as_deref(), value.as_deref()), (Some("k"), Some("\"x\"")));
+    assert_eq!(headers["linecook-reason"], "nobody listens");
+    assert!(!headers.contains_key("linecook-value-bytes"));
+}
+
 #[test]
 fn a_commit_that_is_invalid_whatever_is_in_it_ends_the_worker() {
     let mut fixture = fixture(shout);
-    for expected in [Some(Step::Again), None] {
+    for expected in [Some(Step::Again), Some(Step::Again), Some(Step::Again), None] {
         answer(&fixture, ErrorKind::Invalid);
         fixture.will_fetch([words("words/0", 0, &["a"])]);
         assert_eq!(fixture.worker.step().ok(), expected);
