@@ -7,6 +7,9 @@
 //!                                ▲ committed       ▲ taken        ▲ end
 //! ```
 //!
+//! All batches together are walked once: those before `first_waiting` are taken in whole, that one perhaps in part, and
+//! those behind it not at all. A commit takes batches off the front.
+//!
 //! When a commit fails, the log hands out again what it was about, and everything in here is forgotten. When a row
 //! could not be read, no commit has failed: what is in hand waits again, as the log does not repeat it.
 
@@ -27,6 +30,13 @@ struct Polled {
     taken: Offset,
 }
 
+impl Polled {
+    /// Whether none of it waits.
+    fn is_taken(&self) -> bool {
+        self.taken >= self.batch.end()
+    }
+}
+
 #[derive(Debug)]
 struct Owned {
     at: TopicPartition,
@@ -38,6 +48,8 @@ struct Owned {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     polled: VecDeque<Polled>,
+    /// The first batch that is not taken in whole.
+    first_waiting: usize,
     owned: Vec<Owned>,
 }
 
@@ -68,12 +80,17 @@ impl Queue {
     /// Drops what waits of these partitions: who owns them next begins behind their last commit.
     fn drop_polled(&mut self, partitions: &[TopicPartition]) {
         self.polled.retain(|polled| !partitions.contains(&polled.from));
+        self.first_waiting = self.polled.iter().take_while(|polled| polled.is_taken()).count();
     }
 
     /// Adds what was polled.
     pub(crate) fn add(&mut self, input: InputIndex, fetch: Fetch) {
         let Fetch { from, position, batch } = fetch;
-        self.polled.push_back(Polled { input, from, batch, committed: position, taken: position });
+        let polled = Polled { input, from, batch, committed: position, taken: position };
+        // A batch with nothing in it for us would never go.
+        if !polled.is_taken() {
+            self.polled.push_back(polled);
+        }
     }
 
     fn owned_at(&mut self, at: &TopicPartition) -> Option<&mut Owned> {
@@ -87,21 +104,30 @@ impl Queue {
 
     /// The first batch that is not taken in whole.
     pub(crate) fn next(&self) -> Option<(usize, Waiting)> {
-        let index = self.polled.iter().position(|polled| polled.taken < polled.batch.end())?;
-        let Polled { input, from, batch, taken, .. } = &self.polled[index];
+        let index = self.first_waiting;
+        let Polled { input, from, batch, taken, .. } = self.polled.get(index)?;
         let waiting = Waiting { input: *input, from: from.clone(), batch: batch.clone(), next: *taken };
         Some((index, waiting))
     }
 
-    /// The records of that batch before `next` are in hand.
+    /// The records before `next` of that batch, which is the first that waits, are in hand.
     pub(crate) fn take(&mut self, index: usize, next: Offset) {
-        self.polled[index].taken = next;
+        let polled = &mut self.polled[index];
+        polled.taken = next;
+        if polled.is_taken() {
+            self.first_waiting = index + 1;
+        }
+    }
+
+    /// The batches that have records in hand.
+    fn in_hand(&mut self) -> impl Iterator<Item = &mut Polled> {
+        self.polled.iter_mut().take(self.first_waiting + 1)
     }
 
     /// The next offset of each partition that has records in hand.
     pub(crate) fn taken_offsets(&self) -> Vec<(TopicPartition, Offset)> {
         let mut offsets: Vec<(TopicPartition, Offset)> = Vec::new();
-        for polled in self.polled.iter().filter(|polled| polled.taken > polled.committed) {
+        for polled in self.polled.iter().take(self.first_waiting + 1).filter(|polled| polled.taken > polled.committed) {
             match offsets.iter_mut().find(|(of, _)| *of == polled.from) {
                 Some((_, offset)) => *offset = polled.taken,
                 None => offsets.push((polled.from.clone(), polled.taken)),
@@ -117,22 +143,21 @@ impl Queue {
                 owned.committed = *offset;
             }
         }
-        for polled in &mut self.polled {
-            polled.committed = polled.taken;
-        }
-        self.polled.retain(|polled| polled.committed < polled.batch.end());
+        self.polled.drain(..self.first_waiting);
+        self.first_waiting = 0;
+        self.in_hand().for_each(|polled| polled.committed = polled.taken);
     }
 
     /// What is in hand waits again.
     pub(crate) fn rewind(&mut self) {
-        for polled in &mut self.polled {
-            polled.taken = polled.committed;
-        }
+        self.in_hand().for_each(|polled| polled.taken = polled.committed);
+        self.first_waiting = 0;
     }
 
     /// A commit has failed: what was polled comes again.
     pub(crate) fn forget_polled(&mut self) {
         self.polled.clear();
+        self.first_waiting = 0;
     }
 
     /// The partitions owned.
@@ -148,7 +173,7 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use linecook_log::{Partition, TopicName};
+    use linecook_log::{Partition, Timestamp, TopicName};
 
     use super::*;
     use crate::testing::batch_of;
@@ -216,5 +241,50 @@ mod tests {
         assert_eq!(queue.polled.len(), 1);
         queue.give_up(&[at(1)]);
         assert!(queue.is_empty());
+    }
+
+    /// A backlog may be of tiny batches: one that clients appended has about 1,700 of a record each in one poll. Taking
+    /// one looked at all those before it, and so did committing when each record gets a commit of its own. With this
+    /// many, that is minutes.
+    #[test]
+    fn a_backlog_of_tiny_batches_is_walked_once() {
+        const COUNT: u64 = 40_000;
+        let batch = batch_of(Offset(0), &[("k", "1")]);
+        let backlog = || {
+            let mut queue = queue([]);
+            for offset in 0..COUNT {
+                let batch = batch.clone().placed(Offset(offset), Timestamp(0));
+                queue.add(InputIndex(0), Fetch { from: at(0), position: Offset(offset), batch });
+            }
+            queue
+        };
+        let mut queue = backlog();
+        while let Some((index, waiting)) = queue.next() {
+            queue.take(index, waiting.batch.end());
+        }
+        assert_eq!(queue.taken_offsets(), [(at(0), Offset(COUNT))]);
+        let mut queue = backlog();
+        while let Some((index, waiting)) = queue.next() {
+            queue.take(index, waiting.batch.end());
+            let offsets = queue.taken_offsets();
+            queue.committed(&offsets);
+        }
+        assert!(queue.is_empty());
+    }
+
+    /// It could only be in the queue, neither to be taken nor to be committed, and what is not empty is not polled.
+    #[test]
+    fn a_batch_that_is_consumed_already_does_not_wait() {
+        assert!(queue([fetch(0, 10, 13)]).is_empty());
+    }
+
+    #[test]
+    fn a_partition_that_goes_leaves_the_others_where_they_are() {
+        let mut queue = queue([fetch(0, 10, 10), fetch(1, 5, 5), fetch(1, 8, 8)]);
+        queue.take(0, Offset(13));
+        queue.take(1, Offset(8));
+        queue.give_up(&[at(0)]);
+        let (index, waiting) = queue.next().unwrap();
+        assert_eq!((index, waiting.next, queue.taken_offsets()), (1, Offset(8), vec![(at(1), Offset(8))]));
     }
 }
