@@ -12,7 +12,6 @@ use linecook_log::{
     BatchBuilder, Clock, Error, ErrorKind, GroupName, Offset, Result, TableName, Ticket, Timestamp, TopicName,
     TopicPartition,
 };
-use linecook_rows::Store;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::{
@@ -27,6 +26,7 @@ use crate::{
     payload,
     published::{AppendAck, Ended, Published},
     recovery::Recovered,
+    row_store::RowStore,
     segments::Segments,
     tail::Tail,
     to_apply::{Room, ToApply},
@@ -45,15 +45,15 @@ const ROOM_WAITS_MAX: u32 = 50;
 /// An open log. When it fails, it is over: a new one is opened on the same files.
 ///
 /// Its locks in the order in which they are taken; who holds one takes only those behind it: `coordinator`, `writer`
-/// (the commit lock), and then `appends`, `directory`, `refusal`, `append_refusal`, `sleepers` and what is inside of
+/// (the commit lock), and then `appends`, `directory`, `refusal`, `append_refusal`, `sleepers`, `store` and what is inside of
 /// `segments`, the tails, `published`, `outside`, `to_apply` and the wake-ups. Of those behind the commit lock only
-/// these are held while another is taken: an append's ticket over `published`, a segment list over the list of indexes
+/// these are held while another is taken: `store` (for as long as a read or an apply takes), an append's ticket over `published`, a segment list over the list of indexes
 /// in memory, a tail and `sleepers` over the wake-ups.
 pub(crate) struct Engine {
     pub(crate) options: Options,
     pub(crate) files: Arc<dyn Files>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) store: Arc<Store>,
+    pub(crate) store: Arc<RowStore>,
     pub(crate) segments: Segments,
     /// The commit lock: the second.
     writer: Mutex<Writer>,
@@ -93,7 +93,7 @@ pub(crate) struct Figures {
 impl Engine {
     pub(crate) fn new(
         (options, files, clock): (Options, Arc<dyn Files>, Arc<dyn Clock>),
-        store: Arc<Store>,
+        store: Arc<RowStore>,
         recovered: Recovered,
     ) -> Self {
         let Recovered { segments, catalog, number, allocated } = recovered;

@@ -23,9 +23,9 @@ pub(crate) fn run(engine: &Engine) {
 pub(crate) fn round(engine: &Engine) -> Result<()> {
     // The disk is watched whatever else goes wrong.
     engine.refuse_writes(reserve_is_used_up(engine));
-    if let Err(error) = engine.store.snapshot() {
+    if let Err(error) = engine.store.check() {
         // It is opened again with the log; without this only the next commit would find out.
-        engine.fail(&crate::rows::error(error));
+        engine.fail(&error);
         return Ok(());
     }
     persist_what_holds_back(engine);

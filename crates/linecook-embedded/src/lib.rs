@@ -37,6 +37,7 @@ mod outside;
 mod payload;
 mod published;
 mod recovery;
+mod row_store;
 mod rows;
 mod scan;
 mod segment;

@@ -313,15 +313,15 @@ impl Member for EmbeddedMember {
         match self.overlay.get(&key) {
             Lookup::Row(value) => Ok(Some(value.clone())),
             Lookup::Deleted => Ok(None),
-            Lookup::NotRecorded => self.engine.store.get(&key).map_err(rows::error),
+            Lookup::NotRecorded => self.engine.store.read(|rows| rows.get(&key).map_err(rows::error)),
         }
     }
 
     fn scan(&mut self, table: &TableName, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
         self.check_owns(partition)?;
         let table = self.table(table)?;
-        let snapshot = self.engine.store.snapshot().map_err(rows::error)?;
-        rows::collect(self.overlay.scan(&snapshot, rows::range(table, partition, scan)), scan.limit)
+        let range = rows::range(table, partition, scan);
+        self.engine.store.read(|snapshot| rows::collect(self.overlay.scan(snapshot, range), scan.limit))
     }
 
     fn commit(&mut self, mut commit: Commit) -> Result<Ticket> {

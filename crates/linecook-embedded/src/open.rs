@@ -24,6 +24,7 @@ use crate::{
     options::Options,
     published::Ended,
     recovery::{self, Until},
+    row_store::RowStore,
     rows, threads,
 };
 
@@ -43,7 +44,7 @@ pub(crate) struct Place {
     rows_folder: PathBuf,
     rows_installed: Option<RowsInstalled>,
     /// It outlives a failure of the log, unless it has failed itself.
-    store: Mutex<Arc<Store>>,
+    store: Mutex<Arc<RowStore>>,
     clock: Arc<dyn Clock>,
     /// Given back when the log is closed, though readers of rows may keep this.
     lock: Mutex<Option<DirectoryLock>>,
@@ -89,11 +90,19 @@ fn open_rows(folder: &Path, options: &Options, files: &dyn Files, installed: Opt
     if !reaches_back {
         return Err(damaged);
     }
-    let aside = PathBuf::from(format!("{}.damaged", folder.display()));
+    let aside = name_aside(folder);
     tracing::warn!(error = damaged.chain(), moved_to = %aside.display(), "the rows are damaged and made again from the log");
-    fs::remove_dir_all(&aside).ok();
     fs::rename(folder, &aside).map_err(|error| crate::segment::unreadable(error, "the folder of the rows"))?;
     open().map_err(rows::error)
+}
+
+/// A name beside `folder` that is free. What was put aside before stays: it may be what a person has to look at.
+fn name_aside(folder: &Path) -> PathBuf {
+    let mut names = (1_u32..).map(|number| match number {
+        1 => PathBuf::from(format!("{}.damaged", folder.display())),
+        _ => PathBuf::from(format!("{}.damaged-{number}", folder.display())),
+    });
+    names.find(|name| !name.exists()).expect("there are more numbers than folders")
 }
 
 impl Place {
@@ -104,7 +113,7 @@ impl Place {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let store = open_rows(rows_folder, &options, &*files, rows_installed.clone())?;
-        let (rows_folder, store) = (rows_folder.to_owned(), Mutex::new(Arc::new(store)));
+        let (rows_folder, store) = (rows_folder.to_owned(), Mutex::new(Arc::new(RowStore::new(store))));
         Ok(Self { options, files, rows_folder, rows_installed, store, clock, lock: Mutex::new(lock) })
     }
 
@@ -113,7 +122,7 @@ impl Place {
         let persisted = CommitNumber(store.applied().max(store.persisted()).0);
         let mut replay = |number: CommitNumber, rows: Vec<crate::payload::FullRow>| {
             let rows = rows.iter().map(|(key, value)| (key.as_ref(), value.as_deref()));
-            store.apply(Number(number.0), rows).map_err(rows::error)
+            store.apply(Number(number.0), rows).map_err(Error::from)
         };
         let recovered = recovery::recover(&*self.files, &self.options, (persisted, until), &mut replay)?;
         let parts = (self.options.clone(), Arc::clone(&self.files), Arc::clone(&self.clock));
@@ -122,18 +131,19 @@ impl Place {
         Ok(Opened { engine, threads })
     }
 
-    /// The store, opened again when it is over: what it lost is replayed.
-    fn store(&self) -> Result<Arc<Store>> {
+    /// The store, opened again when it is over and nobody reads from it any more: what it lost is replayed.
+    fn store(&self) -> Result<Arc<RowStore>> {
         let mut store = self.store.lock();
-        if store.snapshot().is_err() {
+        if store.check().is_err() {
             store.close().ok();
-            *store = Arc::new(open_rows(&self.rows_folder, &self.options, &*self.files, self.rows_installed.clone())?);
+            let opened = open_rows(&self.rows_folder, &self.options, &*self.files, self.rows_installed.clone())?;
+            *store = Arc::new(RowStore::new(opened));
         }
         Ok(Arc::clone(&store))
     }
 
     fn close(&self) -> Result<()> {
-        let closed = self.store.lock().close().map_err(rows::error);
+        let closed = self.store.lock().close();
         self.lock.lock().take();
         closed
     }

@@ -21,13 +21,14 @@ impl Rows for EmbeddedRows {
     fn get(&self, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
         let engine = self.log.engine()?;
         let Some(table) = engine.table_id(&self.service, &self.table) else { return Ok(None) };
-        engine.store.get(payload::row_key(table, partition, key)).map_err(error)
+        let key = payload::row_key(table, partition, key);
+        engine.store.read(|rows| rows.get(&key).map_err(error))
     }
 
     fn scan(&self, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
         let engine = self.log.engine()?;
         let Some(table) = engine.table_id(&self.service, &self.table) else { return Ok(Vec::new()) };
-        collect(engine.store.scan(range(table, partition, scan)).map_err(error)?, scan.limit)
+        engine.store.read(|rows| collect(rows.scan(range(table, partition, scan)), scan.limit))
     }
 
     fn caught_up(&self, input: &TopicPartition) -> Result<Ticket> {

@@ -10,7 +10,7 @@ use std::{
 
 use linecook_log::{Error, ErrorKind, Offset};
 
-use crate::{engine::Engine, frame::CommitNumber, housekeeping, published::Ended};
+use crate::{engine::Engine, frame::CommitNumber, housekeeping, published::Ended, row_store::NotApplied};
 
 /// How long the sync thread sleeps when nobody wakes it.
 const IDLE: Duration = Duration::from_secs(1);
@@ -110,14 +110,17 @@ fn end_outside(engine: &Engine) {
 fn apply(engine: &Engine, written: &crate::writer::Written) -> bool {
     let rows = || written.rows.iter().map(|(key, value)| (key.as_ref(), value.as_deref()));
     let mut is_reported = false;
-    while let Err(error) = engine.store.apply(linecook_rows::Number(written.number.0), rows()) {
-        if error.kind() != linecook_rows::ErrorKind::Unavailable {
-            // The store is over. It is opened again with the log, which replays what is missing.
-            engine.fail(&crate::rows::error(error));
-            return false;
-        }
+    while let Err(not_applied) = engine.store.apply(linecook_rows::Number(written.number.0), rows()) {
+        let error = match not_applied {
+            NotApplied::ForNow(error) => error,
+            NotApplied::ForGood(error) => {
+                // It is opened again with the log, which replays what is missing.
+                engine.fail(&error);
+                return false;
+            }
+        };
         if !std::mem::replace(&mut is_reported, true) {
-            tracing::error!(%error, "rows cannot be applied; trying again");
+            tracing::error!(error = error.chain(), "rows cannot be applied; trying again");
         }
         if engine.check().is_err() {
             return false;

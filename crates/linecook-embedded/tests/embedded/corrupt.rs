@@ -274,6 +274,19 @@ fn rows_that_are_damaged_or_missing_are_made_again_from_a_log_that_reaches_back(
     assert_eq!(total(&*place.open()), count);
 }
 
+/// What had been put aside was removed when rows were damaged again: it could have shown what damages them.
+#[test]
+fn rows_that_are_damaged_again_are_put_aside_beside_the_ones_before() {
+    let (place, count) = with_rows(tiny());
+    for expected in 1..4 {
+        damage_rows(&place.rows_folder());
+        assert_eq!(total(&*place.open()), count);
+        let parent = place.rows_folder().parent().unwrap().to_owned();
+        let names = fs::read_dir(parent).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(names.filter(|name| name.starts_with("rows.damaged")).count(), expected);
+    }
+}
+
 #[test]
 fn rows_that_are_damaged_or_missing_are_refused_when_segments_were_dropped() {
     let mut options = tiny();
