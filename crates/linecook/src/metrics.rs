@@ -138,9 +138,9 @@ impl WorkerMetrics {
         self.lags[index].1.set(age.as_secs_f64());
     }
 
-    /// Nothing waits.
-    pub(crate) fn has_caught_up(&self) {
-        for (_, lag) in &self.lags {
+    /// Nothing came, so nothing waits where everything that came before is done.
+    pub(crate) fn has_caught_up(&self, is_done: impl Fn(&TopicPartition) -> bool) {
+        for (_, lag) in self.lags.iter().filter(|(of, _)| is_done(of)) {
             lag.set(0.0);
         }
     }

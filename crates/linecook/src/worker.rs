@@ -168,9 +168,11 @@ impl Worker {
             }
             Poll::Records(fetches) => self.add_polled(fetches).map(|()| None),
             Poll::Idle if joined.queue.is_empty() => {
-                self.metrics.has_caught_up();
-                // Not for a poll that brings records: their commit may be what does not come about.
-                if self.backoff.end() {
+                let queue = &joined.queue;
+                self.metrics.has_caught_up(|at| queue.is_done(at));
+                // Neither for a poll that brings records, nor while some are still to come again: their commit may be
+                // what does not come about.
+                if queue.owned().all(|at| queue.is_done(at)) && self.backoff.end() {
                     self.health.is_blocked(None);
                 }
                 Ok(Some(Step::Idle))

@@ -42,6 +42,9 @@ struct Owned {
     at: TopicPartition,
     /// The offset committed last, by this member or by its predecessor.
     committed: Offset,
+    /// Behind the last record that ever came. When a commit has failed, those before it come again, but not at once
+    /// where the partition itself has yet to.
+    seen: Offset,
 }
 
 /// See the [module](self).
@@ -67,7 +70,7 @@ impl Queue {
     pub(crate) fn assign(&mut self, assignments: Vec<Assignment>) {
         for Assignment { partition, position } in assignments {
             self.give_up(std::slice::from_ref(&partition));
-            self.owned.push(Owned { at: partition, committed: position });
+            self.owned.push(Owned { at: partition, committed: position, seen: position });
         }
     }
 
@@ -86,6 +89,9 @@ impl Queue {
     /// Adds what was polled.
     pub(crate) fn add(&mut self, input: InputIndex, fetch: Fetch) {
         let Fetch { from, position, batch } = fetch;
+        if let Some(owned) = self.owned_at(&from) {
+            owned.seen = owned.seen.max(batch.end());
+        }
         let polled = Polled { input, from, batch, committed: position, taken: position };
         // A batch with nothing in it for us would never go.
         if !polled.is_taken() {
@@ -163,6 +169,11 @@ impl Queue {
     /// The partitions owned.
     pub(crate) fn owned(&self) -> impl Iterator<Item = &TopicPartition> {
         self.owned.iter().map(|owned| &owned.at)
+    }
+
+    /// Whether all that ever came of a partition is committed, or another's.
+    pub(crate) fn is_done(&self, at: &TopicPartition) -> bool {
+        self.owned.iter().find(|owned| owned.at == *at).is_none_or(|owned| owned.committed >= owned.seen)
     }
 
     /// The committed offset of a partition, if it is owned.

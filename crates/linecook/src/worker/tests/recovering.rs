@@ -75,6 +75,24 @@ fn a_worker_that_is_fenced_again_and_again_does_not_spin() {
     }
 }
 
+/// An idle poll means that nothing came, which is also so when the log has records but their partition has yet to arrive
+/// again. The lag went to 0 then, as if the records whose commit had failed were done.
+#[test]
+fn records_whose_commit_failed_lag_until_they_are_committed() {
+    let mut fixture = fixture(shout);
+    let lag = r#"linecook_lag_seconds{service="test",topic="words",partition="0"}"#;
+    answer(&fixture, ErrorKind::Retriable);
+    fixture.will_fetch([words("words/0", 0, &["a"])]);
+    assert!(matches!(fixture.step(), Step::Blocked { .. }));
+    assert_eq!(fixture.step(), Step::Idle);
+    let page = fixture.metrics();
+    assert!(page.contains(&format!("{lag} 1.0")), "{page}");
+    fixture.handle([words("words/0", 0, &["a"])]);
+    assert_eq!(fixture.step(), Step::Idle);
+    let page = fixture.metrics();
+    assert!(page.contains(&format!("{lag} 0.0")), "{page}");
+}
+
 #[test]
 fn after_an_unknown_outcome_it_joins_again_and_goes_on_from_what_the_log_says() {
     let mut fixture = fixture(remember);
