@@ -45,10 +45,10 @@ const ROOM_WAITS_MAX: u32 = 50;
 /// An open log. When it fails, it is over: a new one is opened on the same files.
 ///
 /// Its locks in the order in which they are taken; who holds one takes only those behind it: `coordinator`, `writer`
-/// (the commit lock), and then `appends`, `directory`, `refusal`, `append_refusal`, `sleepers`, `store` and what is inside of
-/// `segments`, the tails, `published`, `outside`, `to_apply` and the wake-ups. Of those behind the commit lock only
-/// these are held while another is taken: `store` (for as long as a read or an apply takes), an append's ticket over `published`, a segment list over the list of indexes
-/// in memory, a tail and `sleepers` over the wake-ups.
+/// (the commit lock), and then `appends`, `directory`, `refusal`, `append_refusal`, `sleepers`, `store` and what is
+/// inside of `segments`, the tails, `published`, `outside`, `to_apply` and the wake-ups. Of those behind the commit lock
+/// only these are held while another is taken: an append's ticket over `published`, the list of segments over that of
+/// the indexes in memory, a tail and `sleepers` over the wake-ups.
 pub(crate) struct Engine {
     pub(crate) options: Options,
     pub(crate) files: Arc<dyn Files>,

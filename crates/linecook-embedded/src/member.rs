@@ -2,12 +2,16 @@
 
 mod commit;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{self, Waker},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use linecook_log::{
-    Assignment, Commit, Error, ErrorKind, Fetch, Member, MemberSpec, Offset, Partition, Poll, Result, Row, Scan,
-    TableName, Ticket, TopicName, TopicPartition,
+    Acknowledgement, Assignment, Commit, Error, ErrorKind, Fetch, Member, MemberSpec, Offset, Partition, Poll, Result,
+    Row, Scan, TableName, Ticket, TopicName, TopicPartition,
 };
 use linecook_rows::{Lookup, Number, Overlay};
 
@@ -17,7 +21,7 @@ use crate::{
     coordinator::{Change, Input, Joining, MemberId, NewEpochs},
     engine::Engine,
     frame::CommitNumber,
-    outside::Awaited,
+    outside::{Awaited, SeenAck},
     payload, rows,
     segments::Cursor,
     tail::{HotRead, Tail},
@@ -58,7 +62,8 @@ struct Owned {
 
 struct Arriving {
     partitions: Vec<TopicPartition>,
-    complete_at: CommitNumber,
+    /// That the store has all the rows of their owner before.
+    complete: SeenAck,
 }
 
 impl EmbeddedMember {
@@ -126,7 +131,8 @@ impl EmbeddedMember {
         // Others may still be on their way.
         let mut all = self.arriving.take().map_or_else(Vec::new, |before| before.partitions);
         all.extend(partitions);
-        self.arriving = Some(Arriving { partitions: all, complete_at: writer.number });
+        let complete = SeenAck { outside: Arc::clone(&self.engine.outside), awaited: Awaited::Commit(writer.number) };
+        self.arriving = Some(Arriving { partitions: all, complete });
         Ok(())
     }
 
@@ -150,11 +156,13 @@ impl EmbeddedMember {
         }
     }
 
-    /// The partitions that have arrived, when their rows are complete.
-    fn arrived(&mut self, max_wait: Duration) -> Option<Poll> {
-        let complete_at = self.arriving.as_ref()?.complete_at;
-        if !self.engine.outside.wait_for(complete_at, max_wait) {
-            return Some(Poll::Idle);
+    /// The partitions that have arrived, if their rows are complete; else `wakeup` is raised when they are.
+    fn arrived(&mut self) -> Option<Poll> {
+        let waker = Waker::from(Arc::clone(&self.wakeup));
+        match self.arriving.as_ref()?.complete.poll(&waker) {
+            task::Poll::Ready(Ok(())) => {}
+            // An error: the log is over, and says so itself.
+            task::Poll::Ready(Err(_)) | task::Poll::Pending => return None,
         }
         // What it still holds of a partition that it owned before is older than the store by now.
         self.overlay.retire(Number(self.engine.outside.number().0));
@@ -164,13 +172,14 @@ impl EmbeddedMember {
         Some(Poll::Assigned(owned.map(assignment).collect()))
     }
 
-    /// Earlier topics first, but never all of the room for them: a flood of the first must not starve the others.
+    /// Records of what it was told to own. Earlier topics first, but never all of the room for them: a flood of the first must not starve the others.
     ///
     /// A partition that cannot be read ends it, but what was found before is handed out: its positions have moved on.
     fn fetch(&mut self, max_bytes: usize) -> Result<Vec<Fetch>> {
         if let Some(error) = self.unread.take() {
             return Err(error);
         }
+        let arriving = self.arriving.as_ref().map_or(&[][..], |arriving| &arriving.partitions);
         let mut found = Vec::new();
         let mut bytes_left = max_bytes;
         let mut rest = self.owned.as_mut_slice();
@@ -182,6 +191,9 @@ impl EmbeddedMember {
             // The partition that was fetched from first comes last the next time.
             of_topic.rotate_left(1);
             for (index, owned) in of_topic.iter_mut().enumerate() {
+                if arriving.contains(&owned.at) {
+                    continue;
+                }
                 let share = budget.div_ceil(count - index).max(1);
                 let taken = match owned.fetch(&self.engine, share, &mut found) {
                     Ok(taken) => taken,
@@ -292,7 +304,7 @@ impl Member for EmbeddedMember {
                     return Ok(Poll::Lost(told));
                 }
             }
-            if let Some(poll) = self.arrived(left) {
+            if let Some(poll) = self.arrived() {
                 return Ok(poll);
             }
             let records = self.fetch(max_bytes)?;

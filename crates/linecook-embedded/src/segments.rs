@@ -238,10 +238,15 @@ impl Segments {
         let mut indexed = self.indexed.lock();
         indexed.retain(|other| other.first != segment.first);
         indexed.push_back(Arc::clone(segment));
-        if indexed.len() > INDEXES_IN_MEMORY
-            && let Some(unused) = indexed.pop_front()
-        {
-            *unused.index.lock() = None;
+        for _ in INDEXES_IN_MEMORY..indexed.len() {
+            let Some(unused) = indexed.pop_front() else { break };
+            // Not waited for: who has it may be reading it from a slow disk, and behind these locks everybody waits. It
+            // is in use, so it is not the one to go.
+            let index = unused.index.try_lock().map(|mut index| index.take());
+            if index.is_none() {
+                indexed.push_back(unused);
+                continue;
+            }
             unused.file.rest();
         }
     }
@@ -305,4 +310,51 @@ fn damaged(segment: &Segment, position: u64) -> Error {
     let text =
         format!("a frame that was whole when the log was opened is damaged: file={} position={position}", segment.name);
     Error::new(ErrorKind::Corrupt, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use super::*;
+    use crate::{catalog::Catalog, fault::FaultyFiles, files::Files, segment::Header};
+
+    fn segments(count: u64) -> VecDeque<Arc<Segment>> {
+        let files = FaultyFiles::default();
+        let segment = |number: u64| {
+            let first = CommitNumber(number);
+            let header = Header { first, synced: CommitNumber(0), catalog: Catalog::default() };
+            let file = files.create(&number.to_string()).unwrap();
+            Arc::new(Segment::new((number.to_string(), file), &header, (0, 0), Some(Index::default())))
+        };
+        (1..=count).map(segment).collect()
+    }
+
+    /// Who read from one segment more than indexes are kept of waited for the index of the longest unused one, which
+    /// somebody may have been reading from a slow disk; and everybody who wanted any segment, or to write, waited behind.
+    #[test]
+    fn an_index_in_use_is_not_waited_for_and_goes_when_it_is_free() {
+        let count = INDEXES_IN_MEMORY + 10;
+        let all = Arc::new(Segments::new(segments(count as u64 + 1)));
+        let closed = all.closed();
+        let in_use = closed[0].index.lock();
+        let (done, is_done) = mpsc::channel();
+        let touching = Arc::clone(&all);
+        thread::spawn(move || {
+            touching.closed().iter().for_each(|segment| touching.touch(segment));
+            done.send(()).unwrap();
+        });
+        let outcome = is_done.recv_timeout(Duration::from_secs(10));
+        let with_index = || closed[1..].iter().filter(|segment| segment.index.lock().is_some()).count();
+        if outcome.is_ok() {
+            assert_eq!(with_index() + 1, INDEXES_IN_MEMORY);
+        }
+        drop(in_use);
+        outcome.expect("nobody waits");
+        for segment in &closed[1..] {
+            all.touch(segment);
+        }
+        assert!(closed[0].index.lock().is_none());
+        assert!(with_index() <= INDEXES_IN_MEMORY);
+    }
 }

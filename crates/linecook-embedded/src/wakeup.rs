@@ -1,6 +1,6 @@
 //! How one thread tells another that there is something to do.
 
-use std::time::Duration;
+use std::{sync::Arc, task::Wake, time::Duration};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -28,5 +28,12 @@ impl Wakeup {
             self.raised.wait_for(&mut is_raised, max_wait);
         }
         *is_raised = false;
+    }
+}
+
+/// So that a ticket can raise it.
+impl Wake for Wakeup {
+    fn wake(self: Arc<Self>) {
+        self.raise();
     }
 }

@@ -290,6 +290,46 @@ fn partitions_that_arrive_late_are_all_told_of() {
     busy.poll(Duration::ZERO, 1).unwrap();
 }
 
+/// While a partition was on its way, a poll waited for nothing else: records of the partitions that the member had were
+/// not polled, and the group heard nothing of it for as long as the poll lasted, so that it was put out for silence.
+#[test]
+fn while_a_partition_is_on_its_way_the_others_are_polled() {
+    let place = Place::new(tiny());
+    let log = place.open();
+    create(&*log, &["a"], 2);
+    let mut one = log.join(spec(&group("g"), &["a"], 1)).unwrap();
+    let two = log.join(spec(&group("g"), &["a"], 2)).unwrap();
+    let mut own = None;
+    until("it has one partition", || {
+        if let Poll::Assigned(partitions) = one.poll(Duration::from_millis(5), 1).unwrap() {
+            own = Some(partitions[0].partition.clone());
+        }
+        own.is_some()
+    });
+    let own = own.unwrap();
+    for partition in [0, 1] {
+        store(&*log, &at("a", partition), [u64::from(partition)]);
+    }
+    place.files.set_syncs(Syncs::Hanging);
+    let mut busy = log.join(spec(&group("other"), &["a"], 3)).unwrap(); // writes, so that there is something to wait for
+    drop(two);
+    let Poll::Records(fetches) = one.poll(Duration::from_millis(100), 1000).unwrap() else {
+        place.files.set_syncs(Syncs::Honest); // or the log would never close
+        panic!("its own partition has records");
+    };
+    assert!(fetches.iter().all(|fetch| fetch.from == own), "of the one on its way it was not told yet");
+    let waiting = thread::spawn(move || {
+        let mut polls = vec![one.poll(PATIENCE, 1000).unwrap()];
+        polls.push(one.poll(PATIENCE, 1000).unwrap());
+        polls
+    });
+    place.files.set_syncs(Syncs::Honest);
+    let polls = waiting.join().unwrap();
+    assert!(matches!(&polls[0], Poll::Assigned(new) if new[0].partition != own), "{polls:?}");
+    assert!(matches!(&polls[1], Poll::Records(fetches) if fetches[0].from != own), "{polls:?}");
+    busy.poll(Duration::ZERO, 1).unwrap();
+}
+
 /// A member that waited in a poll for longer than its `max_silence` was put out for being silent.
 #[test]
 fn a_member_that_waits_in_a_poll_is_not_silent() {
