@@ -34,9 +34,6 @@ use crate::{
     writer::{Prepared, PreparedOutput, Surroundings, Writer},
 };
 
-/// How large a commit can be. Lengths in a frame have 32 bits.
-const COMMIT_BYTES_MAX: usize = 1 << 30;
-
 /// How long a commit that finds no room waits before it looks again whether the log takes any.
 const ROOM_WAIT: Duration = Duration::from_millis(100);
 /// After how many of these waits in a row in which nothing became visible it is refused: five seconds.
@@ -253,7 +250,7 @@ impl Engine {
         {
             return Err(Error::invalid(format!("a record larger than the log takes: bytes={size} max_bytes={limit}")));
         }
-        check_size(batch.bytes().len())?;
+        payload::check_size(batch.bytes().len())?;
         let stored = payload::store(batch.bytes());
         Ok(PreparedOutput { partition, batch, stored })
     }
@@ -266,7 +263,7 @@ impl Engine {
         check: impl FnOnce(&Catalog) -> Result<()>,
     ) -> Result<CommitNumber> {
         self.check_writes()?;
-        check_size(prepared.size_bytes())?;
+        payload::check_size(prepared.size_bytes())?;
         self.wait_for_room()?;
         let mut writer = self.writer();
         self.check_writes()?;
@@ -391,12 +388,4 @@ impl Engine {
         self.to_apply.drained.notify_all();
         self.sleepers.lock().iter().for_each(|sleeper| sleeper.raise());
     }
-}
-
-fn check_size(bytes: usize) -> Result<()> {
-    if bytes > COMMIT_BYTES_MAX {
-        let text = format!("larger than a commit can be: bytes={bytes} max_bytes={COMMIT_BYTES_MAX}");
-        return Err(Error::invalid(text));
-    }
-    Ok(())
 }

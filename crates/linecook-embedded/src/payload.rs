@@ -12,6 +12,18 @@ use crate::{
 /// Below this a part is stored as it is: compressing it saves less than it costs.
 const COMPRESS_FROM_BYTES: usize = 256;
 
+/// How large a commit can be. Lengths in a frame have 32 bits.
+const COMMIT_BYTES_MAX: usize = 1 << 30;
+
+/// Refuses what lengths in a frame cannot say.
+pub(crate) fn check_size(bytes: usize) -> Result<()> {
+    if bytes > COMMIT_BYTES_MAX {
+        let text = format!("larger than a commit can be: bytes={bytes} max_bytes={COMMIT_BYTES_MAX}");
+        return Err(Error::invalid(text));
+    }
+    Ok(())
+}
+
 /// Bytes ready to be written as a part, and what its entry says of them.
 pub(crate) struct Stored {
     pub(crate) bytes: Bytes,

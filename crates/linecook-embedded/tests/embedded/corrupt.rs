@@ -1,22 +1,16 @@
-//! Damage that no crash does, and what a crash does: refused in one case, cut in the other; formats of other versions.
+//! Damage that no crash does, and what a crash does: refused in one case, cut in the other; formats of newer versions.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::IoSlice,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, io::IoSlice, path::Path};
 
 use linecook_embedded::{
-    EmbeddedLog,
     fault::{FaultyFiles, Syncs},
     files::Files,
 };
-use linecook_log::{ErrorKind, Log, Offset, Scan, SystemClock};
+use linecook_log::{ErrorKind, Log, Offset, Scan};
 
 use crate::support::{
-    Draw, Place, TOTAL, at, bounds, commit_copy, consumed, copy_folder, create, folder, group, join, number_in, padded,
-    poll_records, read_all, read_from, refusal, store, table, tiny, until, wait,
+    Draw, Place, TOTAL, at, bounds, commit_copy, copy_folder, create, group, join, number_in, padded, poll_records,
+    read_all, read_from, refusal, store, table, tiny, until, wait,
 };
 
 /// All bytes of all files.
@@ -247,7 +241,7 @@ fn with_rows(options: linecook_embedded::Options) -> (Place, u64) {
     (place, 200)
 }
 
-fn total(log: &dyn Log) -> u64 {
+pub(crate) fn total(log: &dyn Log) -> u64 {
     let rows = log.rows(&group("g"), &table()).unwrap();
     let all = rows.scan(at("a", 0).partition, Scan::prefix(b"")).unwrap();
     let total = rows.get(at("a", 0).partition, TOTAL).unwrap().map_or(0, |total| number_in(&total));
@@ -362,50 +356,4 @@ fn data_of_a_newer_version_is_refused_naming_both_versions() {
     let told = refusal(place.try_open(), ErrorKind::Corrupt);
     assert!(told.contains("found=2 supported=1"), "{told}");
     assert!(place.rows_folder().exists(), "what a newer version wrote is not made again");
-}
-
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/version-1")
-}
-
-fn open_folder(folder: &Path) -> EmbeddedLog {
-    let mut options = tiny();
-    options.segment_bytes = 4096;
-    EmbeddedLog::open(folder, options, std::sync::Arc::new(SystemClock::new())).unwrap()
-}
-
-/// A data directory of version 1, as users have it on their disks: it has to stay readable. Made with
-/// `LINECOOK_WRITE_GOLDEN=1`, once for each version of the format and never again.
-#[test]
-fn a_data_directory_of_version_1_stays_readable() {
-    if std::env::var_os("LINECOOK_WRITE_GOLDEN").is_some() && !golden().exists() {
-        write_golden();
-    }
-    let parent = folder();
-    let data = parent.path().join("data");
-    copy_folder(&golden(), &data);
-    let log = open_folder(&data);
-    assert_eq!(read_all(&log, &at("a", 0)), (0..20).collect::<Vec<_>>());
-    assert_eq!(read_all(&log, &at("b", 0)), (0..15).collect::<Vec<_>>());
-    assert_eq!(consumed(&log, &group("g"), &at("a", 0)).unwrap(), Offset(15));
-    assert_eq!(total(&log), 15);
-    store(&log, &at("a", 0), [20]);
-    assert_eq!(read_all(&log, &at("a", 0)).len(), 21);
-}
-
-fn write_golden() {
-    let log = open_folder(&golden());
-    create(&log, &["a", "b"], 1);
-    let mut member = join(&log, &group("g"), "a");
-    for number in 0..20 {
-        wait(&log.append(&at("a", 0), padded([number], 200)).unwrap()).unwrap();
-        if number < 15 {
-            let fetches = poll_records(&mut *member, 1000);
-            wait(&commit_copy(&mut *member, &fetches, Some("b")).unwrap()).unwrap();
-        }
-    }
-    drop(member);
-    log.close().unwrap();
-    drop(log);
-    fs::remove_file(golden().join("lock")).unwrap();
 }

@@ -11,6 +11,7 @@ mod concurrent;
 mod corrupt;
 mod disk_full;
 mod failed_sync;
+mod golden;
 mod inspect;
 mod locked;
 mod memory;
