@@ -156,7 +156,7 @@ impl Worker {
     fn poll(&mut self, max_wait: Duration) -> Result<Option<Step>> {
         let joined = joined(&mut self.joined);
         let poll = joined.member.poll(max_wait, self.limits.poll_bytes)?;
-        self.health.polled(self.clock.timestamp());
+        self.health.polled(self.clock.monotonic());
         joined.must_poll = false;
         match poll {
             Poll::Assigned(assignments) => self.moved(|queue| queue.assign(assignments)),

@@ -61,7 +61,7 @@ impl Health {
             let reason = worker.health.report().blocked.unwrap_or_default();
             return Some(format!("{name}: its thread has ended: {reason}"));
         }
-        let silence = self.clock.timestamp().since(worker.health.report().last_poll?);
+        let silence = self.clock.monotonic().saturating_sub(worker.health.report().last_poll?);
         (silence > SILENT_AFTER).then(|| format!("{name}: has not polled: seconds={}", silence.as_secs()))
     }
 }

@@ -1,5 +1,7 @@
 //! How a worker is, for those who ask.
 
+use std::time::Duration;
+
 use linecook_log::{Timestamp, TopicPartition};
 use parking_lot::Mutex;
 
@@ -12,8 +14,9 @@ pub struct WorkerHealth(Mutex<WorkerReport>);
 pub struct WorkerReport {
     /// What it owns.
     pub assigned: Vec<TopicPartition>,
-    /// When its last poll succeeded.
-    pub last_poll: Option<Timestamp>,
+    /// When its last poll succeeded, by the clock that never goes back ([`Clock::monotonic`](linecook_log::Clock)): the
+    /// time of day may jump, and that is no sign of life.
+    pub last_poll: Option<Duration>,
     /// When its last commit was made.
     pub last_commit: Option<Timestamp>,
     /// What keeps it from going on, if something does.
@@ -30,7 +33,7 @@ impl WorkerHealth {
         self.0.lock().assigned = assigned;
     }
 
-    pub(crate) fn polled(&self, now: Timestamp) {
+    pub(crate) fn polled(&self, now: Duration) {
         self.0.lock().last_poll = Some(now);
     }
 
