@@ -28,6 +28,11 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// Whether nothing else runs on this machine, so that times mean something: `just latency` says so.
+pub(crate) fn is_quiet() -> bool {
+    std::env::var_os("QUIET_MACHINE").is_some()
+}
+
 /// The program, to be given arguments. No variable of the tester's gets in.
 pub(crate) fn command(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pizzeria"));

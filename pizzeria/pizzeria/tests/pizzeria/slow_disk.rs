@@ -11,16 +11,11 @@ use linecook_embedded::fault::FaultyFiles;
 use crate::{
     http::Client,
     power::{open, url},
-    process::{now, until},
+    process::{is_quiet, now, until},
 };
 
 const SLOW: Duration = Duration::from_millis(5);
 const GUESTS: usize = 64;
-
-/// Whether nothing else runs on this machine, so that times mean something: `just slow-disk` says so.
-fn is_quiet() -> bool {
-    std::env::var_os("QUIET_MACHINE").is_some()
-}
 
 /// The order itself waits for one sync, its pizzas for the next one: 10 ms, and not five more for five services.
 #[test]
