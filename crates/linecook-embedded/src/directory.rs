@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use linecook_log::{GroupName, TableName, TopicName};
+use linecook_log::{GroupName, Partition, TableName, TopicName, TopicPartition};
 
 use crate::{
     catalog::{GroupId, PartitionId, TableId},
@@ -14,6 +14,8 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Directory {
     pub(crate) topics: HashMap<TopicName, Vec<PartitionId>>,
+    /// By their ids.
+    pub(crate) partitions: Vec<TopicPartition>,
     pub(crate) tails: Vec<Arc<Tail>>,
     pub(crate) groups: HashMap<GroupName, GroupId>,
     pub(crate) tables: HashMap<(GroupName, TableName), TableId>,
@@ -23,8 +25,12 @@ impl Directory {
     pub(crate) fn of(writer: &Writer) -> Self {
         let catalog = &writer.catalog;
         let topics = catalog.topics.iter().map(|topic| (topic.name.clone(), topic.partition_ids().collect()));
+        let partitions = catalog.topics.iter().flat_map(|topic| {
+            Partition::all(topic.partition_count).map(|partition| TopicPartition::new(&topic.name, partition))
+        });
         Self {
             topics: topics.collect(),
+            partitions: partitions.collect(),
             tails: writer.tails.clone(),
             groups: catalog.known_groups().map(|(id, group)| (group.name.clone(), id)).collect(),
             tables: catalog.tables().map(|(id, table)| (table.clone(), id)).collect(),

@@ -68,7 +68,7 @@ pub(crate) struct Engine {
     sleepers: Mutex<Vec<Arc<Wakeup>>>,
     pub(crate) to_apply: ToApply,
     /// Replaced under the commit lock; so who reads it lets it go before taking that.
-    directory: RwLock<Directory>,
+    pub(crate) directory: RwLock<Directory>,
     /// Looked at under the commit lock, as the next.
     refusal: RwLock<Option<Ended>>,
     /// Appends are refused as well as commits, or alone.
@@ -85,6 +85,7 @@ pub(crate) struct Figures {
     pub(crate) sync_count: AtomicU64,
     pub(crate) sync_nanos: AtomicU64,
     pub(crate) frame_count: AtomicU64,
+    pub(crate) hot_bytes: AtomicU64,
 }
 
 impl Engine {
@@ -316,6 +317,7 @@ impl Engine {
             }
         };
         self.figures.frame_count.fetch_add(1, Ordering::Relaxed);
+        self.figures.hot_bytes.store(writer.hot_bytes as u64, Ordering::Relaxed);
         if has_definitions {
             *self.directory.write() = Directory::of(writer);
         }

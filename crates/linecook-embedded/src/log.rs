@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use crate::{
     catalog::{Catalog, GroupId, PartitionId, TableId},
     codec::length,
+    directory::Directory,
     engine::Engine,
     files::{Disk, Files},
     frame::{CommitNumber, Entry},
@@ -130,16 +131,15 @@ impl Log for EmbeddedLog {
     fn describe(&self) -> Result<Vec<TopicDescription>> {
         let engine = self.shared.engine()?;
         let ends = engine.published.ends();
-        let writer = engine.writer();
-        let describe = |id: PartitionId| PartitionDescription {
-            start: engine.segments.start(id),
+        let describe = |id: &PartitionId| PartitionDescription {
+            start: engine.segments.start(*id),
             end: ends.get(id.0 as usize).copied().unwrap_or_default(),
         };
-        let topics = writer.catalog.topics.iter().map(|topic| TopicDescription {
-            name: topic.name.clone(),
-            partitions: topic.partition_ids().map(describe).collect(),
-        });
-        let mut topics: Vec<_> = topics.collect();
+        let topic = |(name, ids): (&TopicName, &Vec<PartitionId>)| TopicDescription {
+            name: name.clone(),
+            partitions: ids.iter().map(describe).collect(),
+        };
+        let mut topics: Vec<_> = engine.directory.read().topics.iter().map(topic).collect();
         topics.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(topics)
     }
@@ -200,13 +200,13 @@ impl Log for EmbeddedLog {
     fn groups(&self) -> Result<Vec<GroupDescription>> {
         let engine = self.shared.engine()?;
         let coordinator = engine.coordinator.lock();
-        let writer = engine.writer();
-        let describe = |(id, group): (GroupId, &crate::catalog::Group)| GroupDescription {
-            name: group.name.clone(),
-            has_members: coordinator.has_members(id),
-            offsets: named_offsets(&engine, &writer.catalog, id),
+        let directory = engine.directory.read();
+        let describe = |(name, id): (&GroupName, &GroupId)| GroupDescription {
+            name: name.clone(),
+            has_members: coordinator.has_members(*id),
+            offsets: named_offsets(&engine, &directory, *id),
         };
-        let mut groups: Vec<_> = writer.catalog.known_groups().map(describe).collect();
+        let mut groups: Vec<_> = directory.groups.iter().map(describe).collect();
         groups.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(groups)
     }
@@ -351,12 +351,12 @@ fn declare_tables(engine: &Engine, writer: &mut Writer, spec: &MemberSpec) -> Re
     spec.tables.iter().map(id_of).collect()
 }
 
-fn named_offsets(engine: &Engine, catalog: &Catalog, id: GroupId) -> Vec<(TopicPartition, Offset)> {
-    let of_partition = |partition: &PartitionId| {
-        let at = catalog.topic_partition(*partition)?;
-        Some((at, engine.outside.offset(id, *partition).unwrap_or_default()))
+fn named_offsets(engine: &Engine, directory: &Directory, id: GroupId) -> Vec<(TopicPartition, Offset)> {
+    let named = |(partition, offset): (PartitionId, Offset)| {
+        let at = directory.partitions.get(partition.0 as usize)?;
+        Some((at.clone(), offset))
     };
-    let mut offsets: Vec<_> = catalog.group(id).progress.keys().filter_map(of_partition).collect();
+    let mut offsets: Vec<_> = engine.outside.offsets_of(id).into_iter().filter_map(named).collect();
     offsets.sort();
     offsets
 }
@@ -374,7 +374,7 @@ fn figures(engine: &Engine) -> Vec<Figure> {
         of("log_visible_number", "The newest commit whose rows are visible.", engine.outside.number().0 as f64),
         of("log_rows_persisted_number", "The commit up to which rows are on disk.", engine.store.persisted().0 as f64),
         of("log_segments_bytes", "What the segments hold.", engine.segments.size_bytes() as f64),
-        of("log_hot_bytes", "The newest records in memory.", engine.writer().hot_bytes as f64),
+        of("log_hot_bytes", "The newest records in memory.", count(&figures.hot_bytes)),
         of("log_pending_rows_bytes", "Commits that wait to become visible.", engine.to_apply.bytes() as f64),
     ]
 }

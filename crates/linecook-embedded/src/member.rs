@@ -266,8 +266,9 @@ impl Owned {
         let mut bytes = 0;
         for batch in batches {
             bytes += batch.bytes().len();
-            let position = std::mem::replace(&mut self.position, batch.end());
-            found.push(Fetch { from: self.at.clone(), position, batch });
+            let fetch = Fetch::new(self.at.clone(), self.position, batch);
+            self.position = fetch.next;
+            found.push(fetch);
         }
         Ok(bytes)
     }

@@ -93,6 +93,13 @@ impl Outside {
         self.state.lock().offsets.get(&(group, partition)).copied()
     }
 
+    /// How far a group is, in all partitions that it reads.
+    pub(crate) fn offsets_of(&self, group: GroupId) -> Vec<(PartitionId, Offset)> {
+        let state = self.state.lock();
+        let of_group = state.offsets.iter().filter(|((of, _), _)| *of == group);
+        of_group.map(|((_, partition), offset)| (*partition, *offset)).collect()
+    }
+
     pub(crate) fn advance(&self, number: CommitNumber, consumed: &[Consumed]) {
         let mut state = self.state.lock();
         state.number = number;

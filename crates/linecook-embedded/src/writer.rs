@@ -3,7 +3,11 @@
 //! Under the lock a commit gets its offsets and its number, is written with one vectored write and pushed to the tails.
 //! What takes long (encoding, compression, checksums, syncs) happens outside of it.
 
-use std::{collections::VecDeque, io::IoSlice, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    io::IoSlice,
+    sync::Arc,
+};
 
 use linecook_log::{Batch, Clock, Error, ErrorKind, Offset, Result, Timestamp};
 
@@ -149,16 +153,12 @@ impl Writer {
     ) -> Head {
         let mut entries = prepared.definitions.clone();
         let mut payload_length = 0;
-        for (index, output) in prepared.outputs.iter().enumerate() {
-            let before = &prepared.outputs[..index];
-            let in_this_frame = before.iter().filter(|other| other.partition == output.partition);
-            let count: u64 = in_this_frame.map(|other| u64::from(other.batch.count())).sum();
-            entries.push(Entry::Output {
-                partition: output.partition,
-                base: self.catalog.end(output.partition).plus(count),
-                count: output.batch.count(),
-                part: output.stored.part,
-            });
+        let mut ends = HashMap::new();
+        for output in &prepared.outputs {
+            let end = ends.entry(output.partition).or_insert_with(|| self.catalog.end(output.partition));
+            let count = output.batch.count();
+            let base = std::mem::replace(end, end.plus(u64::from(count)));
+            entries.push(Entry::Output { partition: output.partition, base, count, part: output.stored.part });
             payload_length += output.stored.part.stored;
         }
         if let Some(stored) = &prepared.stored_rows {

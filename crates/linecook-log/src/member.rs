@@ -60,8 +60,21 @@ pub struct Fetch {
     pub from: TopicPartition,
     /// The first offset not yet consumed: the batch may begin before it.
     pub position: Offset,
-    /// The records.
+    /// The records, whose offsets have no gaps.
     pub batch: Batch,
+    /// What a commit that has consumed all of it says, and where the next fetch of the partition begins:
+    /// [`Batch::end`], or behind it where offsets follow that are no records. Kafka gives some to the marks of its
+    /// transactions; who did not commit past them would never have read a partition to its end. A fetch of nothing but
+    /// such offsets has a batch without records.
+    pub next: Offset,
+}
+
+impl Fetch {
+    /// A fetch with no offsets behind its batch that are no records.
+    pub fn new(from: TopicPartition, position: Offset, batch: Batch) -> Self {
+        let next = batch.end();
+        Self { from, position, batch, next }
+    }
 }
 
 /// One atomic step of a member. An empty one is refused: there is nothing to be atomic about.

@@ -54,7 +54,7 @@ pub(crate) fn batch_of(base: Offset, records: &[(&str, &str)]) -> Batch {
     let mut builder = BatchBuilder::new(&origin(), 0);
     for (index, (key, value)) in (0..).zip(records) {
         let (key, value) = (Some(key.as_bytes()), Some(value.as_bytes()));
-        builder.push(&NewRecord { key, value, timestamp: Timestamp(1_000 * index), headers: &[] });
+        builder.push(&NewRecord { key, value, timestamp: Timestamp(1_000 * index), headers: &[] }).unwrap();
     }
     builder.finish(base, Timestamp(1_699_999_999_000))
 }

@@ -240,7 +240,7 @@ impl Worker {
     /// Returns whether the whole batch was taken: if not, a commit is due.
     fn take_batch(&mut self, index: usize, waiting: &Waiting, pace: &mut Pace) -> Result<bool> {
         let Joined { member, queue, hand, .. } = joined(&mut self.joined);
-        let Waiting { input, from, batch, next } = waiting;
+        let Waiting { input, from, batch, next, end } = waiting;
         let at = self.clock.timestamp();
         hand.begin_source(*input, from, at);
         for record in batch.records_from(*next) {
@@ -256,7 +256,7 @@ impl Worker {
             }
             queue.take(index, record.offset.plus(1));
         }
-        queue.take(index, batch.end());
+        queue.take(index, *end);
         Ok(true)
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{Json, Router, extract::State, routing::get};
 use linecook::{
     CountsReader, Definition, PartialCounts, Service,
-    http::{Edge, Problem},
+    http::{Edge, Problem, blocking},
 };
 use pizzeria_events::{PIZZA_WITH_CHEESE, Pizza};
 
@@ -25,5 +25,5 @@ fn routes(edge: &Edge) -> Router {
 }
 
 async fn report(State(counts): State<Arc<CountsReader<String>>>) -> Result<Json<BTreeMap<String, u64>>, Problem> {
-    Ok(Json(counts.totals()?))
+    blocking(move || counts.totals()).await.map(Json)
 }

@@ -11,7 +11,7 @@ use axum::{
 };
 use linecook::{
     TableReader,
-    http::{Edge, PathText, Problem, Producer},
+    http::{Edge, PathText, Problem, Producer, blocking},
 };
 use pizzeria_events::{ORDERS, Order, OrderId};
 use serde_json::json;
@@ -51,7 +51,8 @@ async fn place_order(
         None => OrderId(Uuid::new_v4().as_u128()),
         Some(key) => {
             let order_id = id_of_key(key.as_bytes())?;
-            api.refuse_other_count(&order_id, count)?;
+            let api = Arc::clone(&api);
+            blocking(move || api.refuse_other_count(&order_id, count)).await?;
             order_id
         }
     };
@@ -69,7 +70,7 @@ async fn place_order(
 
 async fn show_order(State(api): State<Arc<Api>>, PathText(id): PathText) -> Result<Response, Problem> {
     let id: OrderId = id.parse().map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("{error}: id={id}")))?;
-    if let Some(body) = api.body(&id)? {
+    if let Some(body) = body(&api, id).await? {
         return Ok(as_json(body));
     }
     // It may have been ordered a moment ago: the table is to have all that was acknowledged before this request.
@@ -78,8 +79,13 @@ async fn show_order(State(api): State<Arc<Api>>, PathText(id): PathText) -> Resu
         Ok(outcome) => outcome?,
         Err(_) => return Err(Problem::unavailable("the orders taken last are not in the table yet")),
     }
-    let body = api.body(&id)?.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("no such order: id={id}")))?;
-    Ok(as_json(body))
+    let body = body(&api, id).await?;
+    body.map(as_json).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("no such order: id={id}")))
+}
+
+async fn body(api: &Arc<Api>, id: OrderId) -> Result<Option<String>, Problem> {
+    let api = Arc::clone(api);
+    blocking(move || api.body(&id)).await
 }
 
 impl Api {

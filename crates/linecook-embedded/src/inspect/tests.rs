@@ -102,7 +102,7 @@ impl Forged {
 fn batch() -> Stored {
     let service = GroupName::new("pizza-service").unwrap();
     let mut batch = BatchBuilder::new(&Origin { service, taken_at: Timestamp(1), attempt: 1, source: None }, 64);
-    batch.push(&NewRecord { key: None, value: Some(b"{}"), timestamp: Timestamp(1), headers: &[] });
+    batch.push(&NewRecord { key: None, value: Some(b"{}"), timestamp: Timestamp(1), headers: &[] }).unwrap();
     payload::store(batch.finish(Offset(0), Timestamp(0)).bytes())
 }
 

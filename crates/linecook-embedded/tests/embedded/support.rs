@@ -187,7 +187,7 @@ pub(crate) fn padded(numbers: impl IntoIterator<Item = u64>, padding: usize) -> 
         let mut value = number.to_be_bytes().to_vec();
         let mut noise = Draw(number);
         value.extend((0..padding).map(|_| noise.below(256) as u8));
-        batch.push(&NewRecord { key: None, value: Some(&value), timestamp: Timestamp(0), headers: &[] });
+        batch.push(&NewRecord { key: None, value: Some(&value), timestamp: Timestamp(0), headers: &[] }).unwrap();
     }
     batch
 }

@@ -1,7 +1,7 @@
 //! Making a batch.
 
 use super::{Batch, COUNT_AT, HAS_HEADERS, HAS_KEY, HAS_SOURCE, HAS_TIMESTAMP, HAS_VALUE, Origin, VERSION};
-use crate::{Header, NewRecord, Offset, Result, Timestamp};
+use crate::{Error, Header, NewRecord, Offset, Result, Timestamp};
 
 /// A place in a [`BatchBuilder`] to roll back to.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub struct Mark {
 ///     source: None,
 /// };
 /// let mut batch = BatchBuilder::new(&origin, 64);
-/// batch.push(&NewRecord { key: Some(b"7"), value: Some(b"{}"), timestamp: Timestamp(5), headers: &[] });
+/// batch.push(&NewRecord { key: Some(b"7"), value: Some(b"{}"), timestamp: Timestamp(5), headers: &[] })?;
 /// let batch = batch.finish(Offset(40), Timestamp(6));
 /// assert_eq!(batch.records().next().unwrap().offset, Offset(40));
 /// # Ok::<(), Error>(())
@@ -62,7 +62,12 @@ impl BatchBuilder {
     }
 
     /// Adds a record.
-    pub fn push(&mut self, record: &NewRecord<'_>) {
+    ///
+    /// # Errors
+    /// `Invalid`: more headers, or a header with a longer name, than the format counts: 65,535. The batch is then as
+    /// before.
+    pub fn push(&mut self, record: &NewRecord<'_>) -> Result<()> {
+        check_headers(record.headers)?;
         let value = record.value.map(|value| {
             |out: &mut Vec<u8>| {
                 out.extend_from_slice(value);
@@ -70,6 +75,7 @@ impl BatchBuilder {
             }
         });
         let Ok(()) = self.push_encoded(record.key, record.timestamp, record.headers, value);
+        Ok(())
     }
 
     /// Adds a record whose value `encode` writes in place, without an allocation of its own.
@@ -193,7 +199,19 @@ fn put_short_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "headers are few, their names short")]
+/// A service passes on what others wrote, so a number of headers is not ours to trust.
+fn check_headers(headers: &[Header<'_>]) -> Result<()> {
+    let max = usize::from(u16::MAX);
+    let longest = headers.iter().map(|header| header.name.len()).max().unwrap_or(0);
+    if headers.len() > max || longest > max {
+        let count = headers.len();
+        let text = format!("more headers, or a longer name, than {max}: count={count} longest_name_bytes={longest}");
+        return Err(Error::invalid(text));
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "they were checked")]
 fn put_headers(out: &mut Vec<u8>, headers: &[Header<'_>]) {
     if headers.is_empty() {
         return;

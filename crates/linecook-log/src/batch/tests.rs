@@ -21,10 +21,10 @@ fn record<'a>(key: &'a [u8], value: &'a [u8], timestamp: i64) -> NewRecord<'a> {
 #[test]
 fn the_format_has_not_changed() {
     let mut builder = BatchBuilder::new(&origin(), 0);
-    builder.push(&record(b"k", b"v1", 5));
-    builder.push(&record(b"k", b"v2", 5));
+    builder.push(&record(b"k", b"v1", 5)).unwrap();
+    builder.push(&record(b"k", b"v2", 5)).unwrap();
     let headers = [Header { name: "h", value: b"x" }];
-    builder.push(&NewRecord { key: None, value: None, timestamp: Timestamp(6), headers: &headers });
+    builder.push(&NewRecord { key: None, value: None, timestamp: Timestamp(6), headers: &headers }).unwrap();
     builder.extend_source(Offset(12));
     let bytes = builder.finish(Offset(0), Timestamp(0)).bytes().clone();
     let mut golden = vec![1, 1, 2, 0, 3, 0, 0, 0];
@@ -38,10 +38,29 @@ fn the_format_has_not_changed() {
     assert_eq!(bytes, golden);
 }
 
+/// Both are counted in 16 bits; what did not fit used to be cut off, and the batch was one that nobody could read.
+#[test]
+fn headers_that_cannot_be_counted_are_refused_and_leave_no_trace() {
+    let header = Header { name: "h", value: b"" };
+    let most = vec![header; usize::from(u16::MAX)];
+    let too_many = [&most[..], &[header]].concat();
+    let long = "h".repeat(usize::from(u16::MAX) + 1);
+    let too_long = [Header { name: &long, value: b"" }];
+    let of = |headers| NewRecord { key: None, value: None, timestamp: Timestamp(5), headers };
+    let mut builder = BatchBuilder::new(&origin(), 0);
+    for headers in [&too_many[..], &too_long] {
+        assert_eq!(builder.push(&of(headers)).unwrap_err().kind(), ErrorKind::Invalid);
+    }
+    builder.push(&of(&most)).unwrap();
+    let batch = builder.finish(Offset(0), Timestamp(0));
+    let batch = Batch::parse(Offset(0), Timestamp(0), batch.bytes().clone()).unwrap();
+    assert_eq!(batch.records().map(|record| record.headers.count()).collect::<Vec<_>>(), [65_535]);
+}
+
 #[test]
 fn a_batch_tells_who_made_it_from_what() {
     let mut builder = BatchBuilder::new(&origin(), 0);
-    builder.push(&record(b"k", b"v", 5));
+    builder.push(&record(b"k", b"v", 5)).unwrap();
     builder.extend_source(Offset(11));
     let made = builder.finish(Offset(0), Timestamp(0)).origin().unwrap();
     assert_eq!(made.source.as_ref().unwrap().last, Offset(11));
@@ -58,13 +77,13 @@ fn a_batch_of_a_newer_version_is_refused_and_both_are_named() {
 #[test]
 fn a_value_that_fails_to_encode_leaves_no_trace() {
     let mut builder = BatchBuilder::new(&origin(), 0);
-    builder.push(&record(b"a", b"1", 5));
+    builder.push(&record(b"a", b"1", 5)).unwrap();
     let failed = builder.push_with(Some(b"b"), Timestamp(9), |out| {
         out.extend(b"half");
         Err("no")
     });
     assert_eq!(failed, Err("no"));
-    builder.push(&record(b"c", b"3", 5));
+    builder.push(&record(b"c", b"3", 5)).unwrap();
     let batch = builder.finish(Offset(0), Timestamp(0));
     let keys: Vec<_> = batch.records().map(|record| record.key.unwrap().to_vec()).collect();
     assert_eq!(keys, [b"a", b"c"]);
@@ -87,7 +106,7 @@ proptest! {
             let record = NewRecord {
                 key: key.as_deref(), value: value.as_deref(), timestamp: Timestamp(*timestamp), headers: &headers,
             };
-            builder.push(&record);
+            builder.push(&record).unwrap();
         }
         let built = builder.finish(Offset(base), Timestamp(7));
         let read = Batch::parse(Offset(base), Timestamp(7), built.bytes().clone()).unwrap();

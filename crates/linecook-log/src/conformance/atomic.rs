@@ -110,5 +110,5 @@ fn add_output(commit: &mut Commit, to: &TopicPartition) {
 
 fn push_value(batch: &mut BatchBuilder, value: &[u8]) {
     let record = NewRecord { key: None, value: Some(value), timestamp: Timestamp(0), headers: &[] };
-    batch.push(&record);
+    batch.push(&record).expect("a batch takes a few headers");
 }

@@ -92,10 +92,11 @@ impl Consumer {
     }
 
     fn records(&mut self, fetch: &Fetch) -> Vec<Stored> {
-        let Fetch { from, position, batch } = fetch;
+        let Fetch { from, position, batch, next } = fetch;
         assert!(self.owned.contains(from), "records of {from}, which is not owned");
-        assert!(batch.end() > *position, "{from}: a batch up to {} for position {position}", batch.end());
-        let expected = self.next.insert(from.clone(), batch.end()).unwrap_or_default();
+        assert!(*next > *position, "{from}: a fetch up to {next} for position {position}");
+        assert!(*next >= batch.end(), "{from}: the next fetch at {next}, within a batch up to {}", batch.end());
+        let expected = self.next.insert(from.clone(), *next).unwrap_or_default();
         assert!(*position >= expected, "{from}: position {position} after records up to {expected}");
         Stored::of_batch(from, batch, *position)
     }
@@ -175,7 +176,9 @@ pub(super) fn consumed(records: &[Stored]) -> Commit {
 fn push(batch: &mut BatchBuilder, record: &Stored) {
     let headers: Vec<_> = record.headers.iter().map(|(name, value)| Header { name, value }).collect();
     let (key, value) = (record.key.as_deref(), record.value.as_deref());
-    batch.push(&NewRecord { key, value, timestamp: record.timestamp, headers: &headers });
+    batch
+        .push(&NewRecord { key, value, timestamp: record.timestamp, headers: &headers })
+        .expect("a batch takes a few headers");
 }
 
 impl Deref for Consumer {

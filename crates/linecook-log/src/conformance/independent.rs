@@ -35,7 +35,9 @@ pub fn a_member_far_behind_gets_everything_in_order(subject: &mut dyn Subject) {
         .map(|number| {
             let mut batch = empty_batch();
             let value = Some(long_value(number));
-            batch.push(&NewRecord { key: None, value: value.as_deref(), timestamp: Timestamp(0), headers: &[] });
+            batch
+                .push(&NewRecord { key: None, value: value.as_deref(), timestamp: Timestamp(0), headers: &[] })
+                .expect("a batch takes a few headers");
             fixture.append(&at(&input, 0), batch)
         })
         .collect();

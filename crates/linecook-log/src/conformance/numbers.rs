@@ -86,7 +86,9 @@ pub(super) fn numbered(numbers: impl IntoIterator<Item = u64>) -> BatchBuilder {
     for number in numbers {
         let (key, value) = (key_of(number), text_of(number));
         let timestamp = Timestamp(i64::try_from(number).unwrap_or(i64::MAX));
-        batch.push(&NewRecord { key: Some(key.as_bytes()), value: Some(value.as_bytes()), timestamp, headers: &[] });
+        batch
+            .push(&NewRecord { key: Some(key.as_bytes()), value: Some(value.as_bytes()), timestamp, headers: &[] })
+            .expect("a batch takes a few headers");
     }
     batch
 }

@@ -117,7 +117,9 @@ pub fn a_backlog_does_not_delay_an_earlier_topic(subject: &mut dyn Subject) {
     for _ in 0..BACKLOG {
         let mut batch = empty_batch();
         let value = random.bytes(16 * 1024);
-        batch.push(&NewRecord { key: None, value: Some(&value), timestamp: Timestamp(0), headers: &[] });
+        batch
+            .push(&NewRecord { key: None, value: Some(&value), timestamp: Timestamp(0), headers: &[] })
+            .expect("a batch takes a few headers");
         fixture.wait(fixture.append(&at(&backlog, 0), batch));
     }
     let mut consumer = fixture.join_alone(fixture.spec(&fixture.group("poll"), &[&urgent, &backlog]));

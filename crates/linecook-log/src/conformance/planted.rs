@@ -150,7 +150,9 @@ fn rebuilt<'a>(batch: &Batch, records: impl Iterator<Item = crate::Record<'a>>) 
     for record in records {
         let headers: Vec<_> = record.headers.collect();
         let (key, value) = (record.key, record.value);
-        builder.push(&NewRecord { key, value, timestamp: record.timestamp, headers: &headers });
+        builder
+            .push(&NewRecord { key, value, timestamp: record.timestamp, headers: &headers })
+            .expect("a batch takes a few headers");
     }
     builder
 }

@@ -42,7 +42,7 @@ fn odd_records() -> Vec<NewRecord<'static>> {
 
 fn batch_of(records: &[NewRecord<'_>], origin: &Origin) -> BatchBuilder {
     let mut batch = BatchBuilder::new(origin, 0);
-    records.iter().for_each(|record| batch.push(record));
+    records.iter().for_each(|record| batch.push(record).expect("a batch takes a few headers"));
     batch
 }
 

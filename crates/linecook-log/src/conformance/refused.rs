@@ -126,7 +126,9 @@ pub fn a_record_larger_than_the_log_takes(subject: &mut dyn Subject) {
 
 fn push_oversize(batch: &mut BatchBuilder, oversize_bytes: usize) {
     let value = vec![b'x'; oversize_bytes];
-    batch.push(&NewRecord { key: None, value: Some(&value), timestamp: Timestamp(0), headers: &[] });
+    batch
+        .push(&NewRecord { key: None, value: Some(&value), timestamp: Timestamp(0), headers: &[] })
+        .expect("a batch takes a few headers");
 }
 
 /// That of the value, of the record or of the batch.

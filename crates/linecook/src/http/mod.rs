@@ -4,6 +4,7 @@
 //! tables and producers of the topics it says it writes. Around them every process has `/healthz`, `/readyz` and
 //! `/metrics`, and every error is `application/problem+json` ([`Problem`]), unknown paths and wrong methods included.
 
+mod blocking;
 mod edge;
 mod health;
 mod metrics_page;
@@ -11,6 +12,7 @@ mod path;
 mod problem;
 mod server;
 
+pub use blocking::blocking;
 pub use edge::{Edge, Producer};
 pub use path::PathText;
 pub use problem::Problem;

@@ -1,6 +1,6 @@
 //! Listening, answering, and ending in good order.
 
-use std::{io, net::TcpListener, sync::Arc, time::Duration};
+use std::{fmt, io, net::TcpListener, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Health, MetricsPage, Problem};
+use super::{Health, MetricsPage, Problem, blocking};
 use crate::settings::HostPort;
 
 /// Binds the address; the port may be 0 for a free one.
@@ -32,7 +32,7 @@ pub(crate) fn routes(of_services: Router, health: Arc<Health>, metrics: Arc<Metr
     of_services
         .route("/healthz", get(async move || alive.alive()))
         .route("/readyz", get(async move || ready.ready()))
-        .route("/metrics", get(async move || page(&metrics)))
+        .route("/metrics", get(async move || blocking(move || page(&metrics)).await))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
 }
@@ -48,13 +48,15 @@ async fn wrong_method(request: Request) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }
 
-fn page(metrics: &MetricsPage) -> Response {
-    match metrics.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
-            .into_response(),
-        Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
+fn page(metrics: &MetricsPage) -> Result<Response, Problem> {
+    let failed = |error: fmt::Error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+    let text = metrics.text().map_err(failed)?;
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
 }
+
+/// How many tables are read at once, at most. More would wait for the same disk, each with a thread of its own.
+const BLOCKING_THREADS: usize = 32;
 
 /// A running server.
 pub(crate) struct Server {
@@ -66,7 +68,11 @@ pub(crate) struct Server {
 impl Server {
     /// Answers on `listener` until it is stopped.
     pub(crate) fn start(listener: TcpListener, routes: Router) -> io::Result<Self> {
-        let runtime = runtime::Builder::new_multi_thread().thread_name("http").enable_all().build()?;
+        let runtime = runtime::Builder::new_multi_thread()
+            .thread_name("http")
+            .max_blocking_threads(BLOCKING_THREADS)
+            .enable_all()
+            .build()?;
         let (stop, mut stopped) = watch::channel(false);
         let listener = {
             let _inside = runtime.enter();

@@ -40,7 +40,7 @@ pub(crate) fn run(prepared: Prepared) -> Result<(), Stop> {
 }
 
 /// A program that runs within this process, on a log that the caller has opened: for tests, and for programs that have
-/// more to do than [`main`](super::main).
+/// more to do than [`main`](super::main). Dropping it stops it, too, and says nothing of what went wrong.
 pub struct Running {
     server: Server,
     workers: Workers,
@@ -71,13 +71,8 @@ impl Running {
         let page = MetricsPage::new(Arc::clone(&log));
         let workers = Workers::start(prepared, &log, &clock, page.metrics())?;
         let health = Arc::new(Health::new(Arc::clone(&log), Arc::clone(&clock), workers.watched()));
-        let server = match Server::start(listener, http::routes(routes, health, Arc::new(page))) {
-            Ok(server) => server,
-            Err(error) => {
-                workers.stop();
-                return Err(Stop::failed(error.to_string()));
-            }
-        };
+        let server = Server::start(listener, http::routes(routes, health, Arc::new(page)));
+        let server = server.map_err(|error| Stop::failed(error.to_string()))?;
         Ok(Self { server, workers, log, address, partition_count })
     }
 
@@ -94,7 +89,7 @@ impl Running {
         let Self { server, workers, log, .. } = self;
         // A second signal is watched for on the server's runtime, so that ends last.
         server.stop(FINISH_REQUESTS_WITHIN, || {
-            workers.stop();
+            drop(workers);
             log.close().map_err(Stop::from)
         })
     }

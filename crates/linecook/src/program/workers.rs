@@ -75,11 +75,13 @@ impl Workers {
         };
         self.threads.iter().map(watched).collect()
     }
+}
 
-    /// Lets each finish its step and leave.
-    pub(crate) fn stop(self) {
+/// Lets each finish its step and leave.
+impl Drop for Workers {
+    fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        for running in self.threads {
+        for running in self.threads.drain(..) {
             running.thread.thread().unpark();
             if running.thread.join().is_err() {
                 tracing::error!(worker = running.name, "a worker has panicked");

@@ -25,7 +25,7 @@ pub(crate) fn at(text: &str) -> TopicPartition {
 
 /// Records that begin at `base`, none of which is consumed.
 pub(crate) fn fetch(from: &str, base: u64, records: &[(&str, &str)]) -> Fetch {
-    Fetch { from: at(from), position: Offset(base), batch: batch_of(Offset(base), records) }
+    Fetch::new(at(from), Offset(base), batch_of(Offset(base), records))
 }
 
 impl Fixture {

@@ -63,7 +63,11 @@ impl DeadLetter<'_> {
         }
         let kept = self.kept();
         let headers: Vec<_> = kept.headers.chain(ours).collect();
-        outputs.push_as_is(DEAD_LETTERS, &kept, &headers);
+        if outputs.push_as_is(DEAD_LETTERS, &kept, &headers).is_err() {
+            // With ours its headers are too many; one that is noted by its place has ours alone.
+            let extent = self.extent.less().expect("few headers, with short names, are taken");
+            DeadLetter { extent, ..*self }.write(outputs);
+        }
     }
 
     /// The record as far as the letter has it.

@@ -8,7 +8,9 @@
 //!
 //! No name is compared or hashed on that way: it is walked once a record.
 
-use linecook_log::{BatchBuilder, GroupName, Header, Mark, NewRecord, Offset, Origin, Output, Partition, Record};
+use linecook_log::{
+    BatchBuilder, GroupName, Header, Mark, NewRecord, Offset, Origin, Output, Partition, Record, Result,
+};
 use linecook_log::{Source, Timestamp, TopicName, TopicPartition, partition_of};
 
 use crate::EncodeError;
@@ -146,12 +148,16 @@ impl Outputs {
     }
 
     /// Adds a record as it is, with these headers.
-    pub(crate) fn push_as_is(&mut self, to: TargetIndex, record: &Record<'_>, headers: &[Header<'_>]) {
+    ///
+    /// # Errors
+    /// As [`BatchBuilder::push`].
+    pub(crate) fn push_as_is(&mut self, to: TargetIndex, record: &Record<'_>, headers: &[Header<'_>]) -> Result<()> {
         let partition = Partition(self.source_partition().0 % self.targets[to.0].partition_count);
         let builder = self.builder(to, partition);
         let before = builder.size_bytes();
-        builder.push(&NewRecord { key: record.key, value: record.value, timestamp: record.timestamp, headers });
+        builder.push(&NewRecord { key: record.key, value: record.value, timestamp: record.timestamp, headers })?;
         self.size_bytes += builder.size_bytes() - before;
+        Ok(())
     }
 
     /// The partition of the target for a record of that key, which may be the key of the record in hand.

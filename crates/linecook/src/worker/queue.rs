@@ -28,12 +28,14 @@ struct Polled {
     batch: Batch,
     committed: Offset,
     taken: Offset,
+    /// Behind its last record and what follows that is none.
+    end: Offset,
 }
 
 impl Polled {
     /// Whether none of it waits.
     fn is_taken(&self) -> bool {
-        self.taken >= self.batch.end()
+        self.taken >= self.end
     }
 }
 
@@ -63,6 +65,8 @@ pub(crate) struct Waiting {
     pub(crate) from: TopicPartition,
     pub(crate) batch: Batch,
     pub(crate) next: Offset,
+    /// What is taken when all of it is.
+    pub(crate) end: Offset,
 }
 
 impl Queue {
@@ -88,11 +92,11 @@ impl Queue {
 
     /// Adds what was polled.
     pub(crate) fn add(&mut self, input: InputIndex, fetch: Fetch) {
-        let Fetch { from, position, batch } = fetch;
+        let Fetch { from, position, batch, next } = fetch;
         if let Some(owned) = self.owned_at(&from) {
-            owned.seen = owned.seen.max(batch.end());
+            owned.seen = owned.seen.max(next);
         }
-        let polled = Polled { input, from, batch, committed: position, taken: position };
+        let polled = Polled { input, from, batch, committed: position, taken: position, end: next };
         // A batch with nothing in it for us would never go.
         if !polled.is_taken() {
             self.polled.push_back(polled);
@@ -111,8 +115,8 @@ impl Queue {
     /// The first batch that is not taken in whole.
     pub(crate) fn next(&self) -> Option<(usize, Waiting)> {
         let index = self.first_waiting;
-        let Polled { input, from, batch, taken, .. } = self.polled.get(index)?;
-        let waiting = Waiting { input: *input, from: from.clone(), batch: batch.clone(), next: *taken };
+        let Polled { input, from, batch, taken, end, .. } = self.polled.get(index)?;
+        let waiting = Waiting { input: *input, from: from.clone(), batch: batch.clone(), next: *taken, end: *end };
         Some((index, waiting))
     }
 
@@ -199,7 +203,7 @@ mod tests {
 
     fn fetch(partition: u32, base: u64, position: u64) -> Fetch {
         let batch = batch_of(Offset(base), &[("k", "1"), ("k", "2"), ("k", "3")]);
-        Fetch { from: at(partition), position: Offset(position), batch }
+        Fetch::new(at(partition), Offset(position), batch)
     }
 
     fn queue(fetches: impl IntoIterator<Item = Fetch>) -> Queue {
@@ -215,6 +219,25 @@ mod tests {
         assert_eq!(queue.next().unwrap().1.next, Offset(12));
         assert_eq!(queue.committed_offset(&at(0)), Some(Offset(12)));
         assert!(queue.taken_offsets().is_empty());
+    }
+
+    /// Offsets that are no records are consumed with those before them, or alone.
+    #[test]
+    fn what_follows_a_batch_and_is_no_record_is_consumed_with_it() {
+        let with_marker = Fetch { next: Offset(17), ..fetch(0, 13, 13) };
+        let only_marker = Fetch { next: Offset(18), ..Fetch::new(at(0), Offset(17), batch_of(Offset(17), &[])) };
+        let mut queue = queue([with_marker, only_marker]);
+        let (index, waiting) = queue.next().unwrap();
+        assert_eq!((waiting.batch.end(), waiting.end), (Offset(16), Offset(17)));
+        queue.take(index, waiting.end);
+        assert_eq!(queue.taken_offsets(), [(at(0), Offset(17))]);
+        let (index, waiting) = queue.next().unwrap();
+        assert_eq!((waiting.batch.count(), waiting.end), (0, Offset(18)));
+        queue.take(index, waiting.end);
+        let offsets = queue.taken_offsets();
+        queue.committed(&offsets);
+        assert!(queue.is_done(&at(0)) && queue.is_empty());
+        assert_eq!(queue.committed_offset(&at(0)), Some(Offset(18)));
     }
 
     #[test]
@@ -265,18 +288,18 @@ mod tests {
             let mut queue = queue([]);
             for offset in 0..COUNT {
                 let batch = batch.clone().placed(Offset(offset), Timestamp(0));
-                queue.add(InputIndex(0), Fetch { from: at(0), position: Offset(offset), batch });
+                queue.add(InputIndex(0), Fetch::new(at(0), Offset(offset), batch));
             }
             queue
         };
         let mut queue = backlog();
         while let Some((index, waiting)) = queue.next() {
-            queue.take(index, waiting.batch.end());
+            queue.take(index, waiting.end);
         }
         assert_eq!(queue.taken_offsets(), [(at(0), Offset(COUNT))]);
         let mut queue = backlog();
         while let Some((index, waiting)) = queue.next() {
-            queue.take(index, waiting.batch.end());
+            queue.take(index, waiting.end);
             let offsets = queue.taken_offsets();
             queue.committed(&offsets);
         }

@@ -19,7 +19,7 @@ fn append(log: &dyn Log, topic: &str, values: &[&[u8]], clock: &dyn Clock) {
     let service = GroupName::new("stranger").unwrap();
     let mut batch = BatchBuilder::new(&Origin { service, taken_at: Timestamp(0), attempt: 1, source: None }, 0);
     for value in values {
-        batch.push(&NewRecord { key: Some(b"7"), value: Some(value), timestamp: Timestamp(0), headers: &[] });
+        batch.push(&NewRecord { key: Some(b"7"), value: Some(value), timestamp: Timestamp(0), headers: &[] }).unwrap();
     }
     log.append(&at(topic), batch).unwrap().wait(Duration::from_secs(10), clock).unwrap();
 }

@@ -170,12 +170,14 @@ impl Expected {
 
     fn push_to(&self, batch: &mut BatchBuilder) {
         let headers: Vec<_> = self.headers.iter().map(|(name, value)| Header { name, value }).collect();
-        batch.push(&NewRecord {
-            key: self.key.as_deref(),
-            value: self.value.as_deref(),
-            timestamp: self.timestamp,
-            headers: &headers,
-        });
+        batch
+            .push(&NewRecord {
+                key: self.key.as_deref(),
+                value: self.value.as_deref(),
+                timestamp: self.timestamp,
+                headers: &headers,
+            })
+            .unwrap();
     }
 }
 
@@ -261,7 +263,9 @@ fn pizzas(fetch: &Fetch) -> Commit {
     let mut batch = BatchBuilder::new(&origin("kitchen", Some(source)), 64);
     let mut rows = Vec::new();
     for record in fetch.batch.records_from(fetch.position) {
-        batch.push(&NewRecord { key: record.key, value: Some(b"pizza"), timestamp: record.timestamp, headers: &[] });
+        batch
+            .push(&NewRecord { key: record.key, value: Some(b"pizza"), timestamp: record.timestamp, headers: &[] })
+            .unwrap();
         rows.push(RowChange {
             table: TableName::new("stock").unwrap(),
             partition: fetch.from.partition,

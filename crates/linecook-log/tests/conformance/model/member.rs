@@ -59,9 +59,9 @@ impl ModelMember {
                 let batches = if left > 0 { state.current.batches_from(from, *position, left)? } else { Vec::new() };
                 for batch in batches {
                     left = left.saturating_sub(batch.bytes().len());
-                    let end = batch.end();
-                    fetches.push(Fetch { from: from.clone(), position: *position, batch });
-                    *position = end;
+                    let fetch = Fetch::new(from.clone(), *position, batch);
+                    *position = fetch.next;
+                    fetches.push(fetch);
                 }
             }
         }

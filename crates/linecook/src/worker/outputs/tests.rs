@@ -48,7 +48,7 @@ fn a_rollback_drops_what_came_since_the_mark_and_nothing_else() {
     let size = outputs.size_bytes();
     outputs.mark(Offset(1));
     push(&mut outputs, 0, 1, "dropped");
-    outputs.push_as_is(TargetIndex(1), &record(1), &[]);
+    outputs.push_as_is(TargetIndex(1), &record(1), &[]).unwrap();
     outputs.rollback();
     assert_eq!(outputs.size_bytes(), size);
     let [kept] = outputs.take().try_into().unwrap();

@@ -110,22 +110,21 @@ fn a_failing_a_panicking_and_an_unreadable_record_are_dead_letters_and_the_rest_
     assert_eq!(made.offsets(), ["pizza/0:5"]);
 }
 
+/// A record at offset 40 that no handler takes: it has no value.
+fn batch_with_headers(headers: &[Header<'_>]) -> linecook_log::Batch {
+    let service = linecook_log::GroupName::new("x").unwrap();
+    let origin = linecook_log::Origin { service, taken_at: Timestamp(0), attempt: 1, source: None };
+    let mut batch = linecook_log::BatchBuilder::new(&origin, 0);
+    batch.push(&NewRecord { key: Some(b"k"), value: None, timestamp: Timestamp(99), headers }).unwrap();
+    batch.finish(Offset(40), Timestamp(0))
+}
+
 #[test]
 fn a_dead_letter_is_the_record_as_it_is_with_what_happened_to_it() {
     let mut fixture = fixture(bakery);
-    let mut batch = linecook_log::BatchBuilder::new(
-        &linecook_log::Origin {
-            service: linecook_log::GroupName::new("x").unwrap(),
-            taken_at: Timestamp(0),
-            attempt: 1,
-            source: None,
-        },
-        0,
-    );
     let headers = [Header { name: "trace", value: b"7" }];
-    batch.push(&NewRecord { key: Some(b"k"), value: None, timestamp: Timestamp(99), headers: &headers });
-    let batch = batch.finish(Offset(40), Timestamp(0));
-    let made = fixture.handle([Fetch { from: at("pizza/1"), position: Offset(40), batch }]);
+    let batch = batch_with_headers(&headers);
+    let made = fixture.handle([Fetch::new(at("pizza/1"), Offset(40), batch)]);
 
     let (to, batch) = &made.outputs[0];
     let letter = batch.records().next().unwrap();
@@ -145,6 +144,20 @@ fn a_dead_letter_is_the_record_as_it_is_with_what_happened_to_it() {
         "linecook-failed-at=1700000000000",
     ];
     assert_eq!(headers, expected);
+}
+
+/// The count of headers is a u16, and ours come on top: it used to wrap around, and the letter was a record that nobody
+/// could read, so the services behind it stopped for good.
+#[test]
+fn a_record_full_of_headers_is_noted_by_its_place() {
+    let mut fixture = fixture(bakery);
+    let headers = vec![Header { name: "h", value: b"" }; usize::from(u16::MAX)];
+    let made = fixture.handle([Fetch::new(at("pizza/1"), Offset(40), batch_with_headers(&headers))]);
+    let letter = made.outputs[0].1.records().next().unwrap();
+    assert_eq!((letter.key, letter.value), (None, None));
+    let names: Vec<_> = letter.headers.map(|header| header.name).collect();
+    assert_eq!((names.len(), names[4]), (8, "linecook-offset"));
+    assert_eq!(made.offsets(), ["pizza/1:41"]);
 }
 
 #[test]
