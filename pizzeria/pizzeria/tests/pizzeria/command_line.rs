@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::process::Output;
+use std::{io::Write, net::TcpStream, process::Output};
 
 use crate::{
     http::Client,
@@ -135,4 +135,20 @@ fn the_log_can_be_looked_into_and_a_group_forgotten() {
     text(&output(folder.path(), &["groups", "drop", "cheese-reporter"]));
     assert!(!text(&output(folder.path(), &["groups", "list"])).contains("cheese-reporter"));
     assert_eq!(output(folder.path(), &["groups", "drop", "cheese-reporter"]).status.code(), Some(2));
+}
+
+/// A guest who has sent half of a request is given some seconds; who asks twice does not wait for them.
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pizzeria = Pizzeria::start(folder.path(), &[]);
+    let address = pizzeria.url.strip_prefix("http://").unwrap().to_owned();
+    let mut guest = TcpStream::connect(&address).unwrap();
+    guest.write_all(b"POST /order/2 HTTP/1.1\r\nHost: ").unwrap();
+    // It takes connections one after the other: when it has answered this one, it has that of the guest, too.
+    assert_eq!(Client::new(&pizzeria.url).get("/order/7").status, 404);
+    pizzeria.terminate();
+    until("it takes no more", || TcpStream::connect(&address).err());
+    pizzeria.terminate();
+    assert_eq!(pizzeria.wait().code(), Some(130));
 }

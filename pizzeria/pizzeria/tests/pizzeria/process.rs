@@ -1,9 +1,10 @@
 //! A pizzeria as a process.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -60,21 +61,14 @@ impl Pizzeria {
         let mut command = command(data_dir);
         command.args(["--http-address", "127.0.0.1:0"]).args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut screen = String::new();
-        let mut url = None;
-        for line in lines.by_ref() {
-            let line = line.unwrap();
-            url = url.or_else(|| line.trim().strip_prefix("url").map(|url| url.trim().to_owned()));
-            let is_last = line.trim().starts_with("stop");
-            screen.push_str(&line);
-            screen.push('\n');
-            if is_last {
-                break;
-            }
-        }
-        let url = url.unwrap_or_else(|| panic!("it did not start: {screen}"));
-        Self { child, url, screen }
+        let out = child.stdout.take().unwrap();
+        let mut pizzeria = Self { child, url: String::new(), screen: String::new() }; // killed when it does not start
+        let (told, screen) = mpsc::channel();
+        thread::spawn(move || told.send(read_screen(out)));
+        pizzeria.screen = screen.recv_timeout(PATIENCE).expect("it shows its screen");
+        let url = pizzeria.screen.lines().find_map(|line| line.trim().strip_prefix("url"));
+        pizzeria.url = url.unwrap_or_else(|| panic!("it did not start: {}", pizzeria.screen)).trim().to_owned();
+        pizzeria
     }
 
     pub(crate) fn kill(&mut self) {
@@ -103,9 +97,18 @@ impl Drop for Pizzeria {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
-        let mut rest = String::new();
-        if let Some(mut out) = self.child.stdout.take() {
-            out.read_to_string(&mut rest).ok();
+    }
+}
+
+/// What it prints at the start, as far as it comes.
+fn read_screen(out: ChildStdout) -> String {
+    let mut screen = String::new();
+    for line in BufReader::new(out).lines().map_while(Result::ok) {
+        screen.push_str(&line);
+        screen.push('\n');
+        if line.trim().starts_with("stop") {
+            break;
         }
     }
+    screen
 }

@@ -1,4 +1,4 @@
-//! A disk whose every sync takes 5 ms: nothing waits for one but who must.
+//! A disk whose every sync takes 5 ms, or that does not come back from a write: nothing waits for it but who must.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -55,6 +55,43 @@ fn slow_syncs_hardly_cost_throughput() {
     // A commit that waited for its sync would make it a tenth.
     let bound = if is_quiet() { 0.8 } else { 0.5 };
     assert!(ratios[1] >= bound, "the throughput of a slow disk in proportion to a fast one: {ratios:?}");
+}
+
+/// The commit lock is held for that write, and whoever asked for it waited, too: `/metrics`, `/readyz` and the reports
+/// of tables did, on the threads that answer everybody else.
+#[test]
+fn a_write_that_hangs_keeps_nobody_from_being_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = FaultyFiles::default();
+    let pizzeria = open(&files, &folder.path().join("rows"));
+    let client = Client::new(&url(&pizzeria));
+    let location = client.post("/order/2").location.unwrap();
+    until("the order is ready", || client.get(&location).is_ready().then_some(()));
+    files.hold_next_write();
+    let url = url(&pizzeria);
+    let guests: Vec<_> = (0..8)
+        .map(|_| {
+            thread::spawn({
+                let url = url.clone();
+                move || Client::new(&url).post("/order/2")
+            })
+        })
+        .collect();
+    until("a write hangs", || files.is_write_held().then_some(()));
+    for path in [&*location, "/report", "/healthz", "/readyz", "/metrics"] {
+        let began = now();
+        assert_eq!(client.get(path).status, 200, "{path}");
+        assert!(began.elapsed() < Duration::from_secs(3), "{path}: {:?}", began.elapsed());
+    }
+    for guest in guests {
+        let answer = guest.join().unwrap();
+        assert_eq!(answer.status, 503);
+        assert!(answer.problem().starts_with("whether it was stored is not known"), "{answer:?}");
+    }
+    files.let_write_go();
+    let location = client.post("/order/2").location.unwrap();
+    until("the order is ready", || client.get(&location).is_ready().then_some(()));
+    pizzeria.stop().unwrap();
 }
 
 /// How long it takes until many orders, placed by many guests, are all ready.
