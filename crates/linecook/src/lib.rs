@@ -73,6 +73,12 @@
 //! what came of all of them at once. What a handler returns as [`Failure`], what does not decode and what panics goes
 //! to the topic `<service>.dead-letters` in the same commit, and the partition goes on.
 
+//!
+//! # Testing
+//!
+//! A handler is a plain function: [`Trial`] makes up the record that it is told of. [`ServiceTrial`] runs a whole service,
+//! its tables included, record by record and without a log.
+
 #![warn(missing_docs)]
 
 mod codec;
@@ -114,5 +120,5 @@ pub use service::{Definition, Service};
 pub use table::{Entry, Found, Table, TableDeclaration, TableReader};
 pub use topic::Topic;
 pub use topology::{Part, Topology, Use, Uses};
-pub use trial::Trial;
+pub use trial::{ServiceTrial, Trial};
 pub use worker::{Limits, Seat, Step, Worker, WorkerHealth, WorkerReport};

@@ -25,13 +25,16 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use linecook_log::{Clock, Error, Fetch, Log, Member, MemberSpec, Offset, Poll, Result, TopicPartition};
 
-pub(crate) use self::outputs::{KeyOwner, Outputs, TargetIndex};
 use self::{
     expiry::ExpiryTimer,
-    hand::{Hand, Taken},
     pace::Pace,
-    queue::{InputIndex, Queue, Waiting},
+    queue::{Queue, Waiting},
     recovery::{Backoff, Isolation},
+};
+pub(crate) use self::{
+    hand::{Hand, Taken},
+    outputs::{KeyOwner, Outputs, TargetIndex},
+    queue::InputIndex,
 };
 pub use self::{
     health::{WorkerHealth, WorkerReport},

@@ -177,7 +177,71 @@ impl State for KnownOrder {
 
 #[cfg(test)]
 mod tests {
+    use linecook::ServiceTrial;
+    use pizzeria_events::PIZZA_WITH_VEGGIES;
+
     use super::*;
+    use crate::SERVICE;
+
+    const SEVEN: OrderId = OrderId(7);
+
+    fn order(count: u32) -> Order {
+        Order { order_id: SEVEN, count, unknown: Default::default() }
+    }
+
+    fn numbers(made: &[(OrderId, Pizza)]) -> Vec<Option<u32>> {
+        made.iter().map(|(_, pizza)| pizza.number).collect()
+    }
+
+    #[test]
+    fn an_order_makes_its_pizzas_once_however_often_its_record_comes() {
+        let mut service = ServiceTrial::new(&SERVICE);
+        service.send(&ORDERS, &SEVEN, &order(3));
+        let made = service.take(&PIZZA);
+        assert!(made.iter().all(|(key, pizza)| *key == SEVEN && pizza.order_id == SEVEN));
+        assert_eq!(numbers(&made), [Some(1), Some(2), Some(3)]);
+        for count in [3, 5] {
+            service.send(&ORDERS, &SEVEN, &order(count));
+            assert_eq!(service.take(&PIZZA), []);
+        }
+        assert_eq!(service.table(TABLE).get(&SEVEN).unwrap().unwrap().count, 3);
+        assert_eq!(service.counted(IGNORED_ORDERS, "repeated"), 1);
+        assert_eq!(service.counted(IGNORED_ORDERS, "repeated_with_another_count"), 1);
+    }
+
+    #[test]
+    fn an_order_record_that_no_client_could_have_caused_makes_nothing() {
+        let mut service = ServiceTrial::new(&SERVICE);
+        service.send(&ORDERS, &OrderId(8), &order(3));
+        service.send(&ORDERS, &SEVEN, &order(0));
+        service.send(&ORDERS, &SEVEN, &order(100_001));
+        assert_eq!(service.take(&PIZZA), []);
+        let letters = service.take_dead_letters();
+        assert_eq!(letters[0], "orders: the key is not the order's id: order_id=7");
+        assert!(letters[1].ends_with("count=0") && letters[2].ends_with("count=100001"), "{letters:?}");
+        assert_eq!(service.table(TABLE).get(&SEVEN).unwrap(), None);
+    }
+
+    #[test]
+    fn finished_pizzas_are_kept_as_they_came_and_what_is_of_no_use_is_counted() {
+        let mut service = ServiceTrial::new(&SERVICE);
+        service.send(&ORDERS, &SEVEN, &order(2));
+        let parts = r#""order_id":"7", "sauce":"bbq","cheese":"none","meats":"none","veggies":"none""#;
+        let first = format!(r#"{{{parts},"oven":1.50,"number":2}}"#);
+        let again = format!(r#"{{{parts},"number":2}}"#);
+        let not_ordered = format!(r#"{{{parts},"number":3}}"#);
+        let without_number = format!(r#"{{{parts}}}"#);
+        for json in [&first, &again, &not_ordered, &without_number] {
+            service.send_bytes(&PIZZA_WITH_VEGGIES, Some(b"7"), json.as_bytes());
+        }
+        service.send(&PIZZA_WITH_VEGGIES, &OrderId(8), &Pizza::ordered(OrderId(8), 1));
+        let found = service.table(TABLE).get_with_items(&SEVEN).unwrap().unwrap();
+        assert_eq!(found.items, [FinishedPizza { number: 2, json: first }]);
+        for reason in ["finished_before", "number_not_ordered", "without_number", "unknown_order"] {
+            assert_eq!(service.counted(IGNORED_PIZZAS, reason), 1, "{reason}");
+        }
+        assert_eq!(service.take_dead_letters(), [""; 0]);
+    }
 
     #[test]
     fn the_first_pizza_of_a_number_counts_and_no_other() {

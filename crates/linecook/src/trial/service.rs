@@ -1,0 +1,195 @@
+//! Trying a service without a log.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use linecook_log::{
+    Batch, BatchBuilder, GroupName, Member, Offset, Origin, Partition, PartitionDescription, Record, SystemClock,
+    Timestamp, TopicDescription, TopicName, TopicPartition,
+};
+
+use super::memory::Memory;
+use crate::{
+    Counter, CountsReader, Definition, Event, Key, PartialCounts, Service, State, Table, TableReader, Topic, Topology,
+    service::DEAD_LETTERS,
+    settings::Settings,
+    worker::{Hand, InputIndex, Taken},
+};
+
+/// A whole service that a test gives records to, one at a time. Its stages and tables run as they do in a worker; what
+/// they write can be taken, and its tables read, at once. Each topic has one partition; nothing goes to a disk.
+///
+/// ```
+/// use linecook::{Definition, Failure, PartialCounts, Service, ServiceTrial, Topic};
+///
+/// const PIZZA: Topic<u64, String> = Topic::new("pizza");
+/// const BAKED: Topic<u64, String> = Topic::new("baked");
+/// const NAMES: PartialCounts<String> = PartialCounts::new("names");
+///
+/// const SERVICE: Definition = Definition::new("oven", 5000, |service| {
+///     service.stage(PIZZA, BAKED, |pizza, _| match pizza.as_str() {
+///         "calzone" => Err(Failure::reject("it folds")),
+///         _ => Ok(format!("baked {pizza}")),
+///     });
+///     service.count(NAMES, PIZZA, String::clone);
+/// });
+///
+/// let mut oven = ServiceTrial::new(&SERVICE);
+/// oven.send(&PIZZA, &7, &"funghi".to_owned());
+/// oven.send(&PIZZA, &8, &"calzone".to_owned());
+/// assert_eq!(oven.take(&BAKED), [(7, "baked funghi".to_owned())]);
+/// assert_eq!(oven.take_dead_letters(), ["baked: it folds"]);
+/// assert_eq!(oven.counts(NAMES).totals().unwrap()["calzone"], 1);
+/// ```
+///
+/// Like the assertions of a test, its methods panic when something is not as it must be.
+pub struct ServiceTrial {
+    service: Arc<Service>,
+    hand: Hand,
+    memory: Memory,
+    /// The next offset of each topic that was sent to.
+    ends: BTreeMap<TopicName, Offset>,
+    counted: Vec<(Counter, &'static str, u64)>,
+    clock: SystemClock,
+    now: Timestamp,
+}
+
+/// The partition that every topic has.
+const PARTITION: Partition = Partition(0);
+
+impl ServiceTrial {
+    /// The service as its definition makes it, with default settings.
+    ///
+    /// # Panics
+    /// When the definition is faulty.
+    pub fn new(definition: &Definition) -> Self {
+        Self::of(definition.service(&mut Settings::default()).expect("the service has a name"))
+    }
+
+    /// The service as it is.
+    ///
+    /// # Panics
+    /// When its declarations are faulty.
+    pub fn of(service: Service) -> Self {
+        let topology = Topology::of([&service]).expect("the declarations of the service fit together");
+        let partitions = vec![PartitionDescription { start: Offset(0), end: Offset(0) }];
+        let topics =
+            topology.topics().map(|(name, _)| TopicDescription { name: name.clone(), partitions: partitions.clone() });
+        let topics: Vec<_> = topics.collect();
+        let service = Arc::new(service);
+        Self {
+            hand: Hand::new(&service, &topics).expect("all topics of the service are there"),
+            service,
+            memory: Memory::default(),
+            ends: BTreeMap::new(),
+            counted: Vec::new(),
+            clock: SystemClock::new(),
+            now: Timestamp(0),
+        }
+    }
+
+    /// The time at which the next records are written and taken in hand; before it is told, 0.
+    pub fn set_time(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// Gives the service a record.
+    ///
+    /// # Panics
+    /// When the service does not read the topic, or the event cannot be encoded.
+    pub fn send<K: Key, V: Event>(&mut self, topic: &Topic<K, V>, key: &K, event: &V) {
+        let (mut key_bytes, mut value) = (Vec::new(), Vec::new());
+        key.encode(&mut key_bytes);
+        event.encode(&mut value).expect("the event can be encoded");
+        self.send_bytes(topic, Some(&key_bytes), &value);
+    }
+
+    /// Gives the service a record that somebody else has written, who may have written anything.
+    ///
+    /// # Panics
+    /// When the service does not read the topic.
+    pub fn send_bytes<K, V>(&mut self, topic: &Topic<K, V>, key: Option<&[u8]>, value: &[u8]) {
+        let topic = topic.log_name();
+        let input = self.service.inputs().iter().position(|input| input.topic == topic);
+        let input = InputIndex(input.unwrap_or_else(|| panic!("the service does not read the topic: topic={topic}")));
+        let from = TopicPartition::new(&topic, PARTITION);
+        let end = self.ends.entry(topic).or_default();
+        let batch = batch_of(*end, key, value, self.now);
+        *end = batch.end();
+        self.hand.begin_source(input, &from, self.now);
+        for record in batch.records() {
+            let taken = Taken { input, from: &from, record, at: self.now };
+            self.hand.take(taken, &mut self.memory, &self.clock).expect("rows in memory can be read");
+        }
+        self.commit(vec![(from, batch.end())]);
+    }
+
+    fn commit(&mut self, offsets: Vec<(TopicPartition, Offset)>) {
+        let commit = self.hand.commit(offsets, self.now).expect("the states can be encoded");
+        self.memory.commit(commit).map(drop).expect("memory takes everything");
+        let (_, counted) = self.hand.done();
+        self.counted.extend(counted.iter().map(|one| (one.counter, one.label_value, one.count)));
+        self.hand.clear();
+    }
+
+    /// What was written to a topic since this was asked last, in order.
+    ///
+    /// # Panics
+    /// When something that was written does not decode.
+    pub fn take<K: Key, V: Event>(&mut self, topic: &Topic<K, V>) -> Vec<(K, V)> {
+        self.take_records(&topic.log_name(), |record| {
+            let key = K::decode(record.key.unwrap_or_default()).expect("its key decodes");
+            (key, V::decode(record.value.unwrap_or_default()).expect("it decodes"))
+        })
+    }
+
+    /// What went to the dead letters since this was asked last: which stage or table has refused it, and why, with
+    /// `": "` between.
+    pub fn take_dead_letters(&mut self) -> Vec<String> {
+        let topic = self.service.targets()[DEAD_LETTERS.0].clone();
+        let text = |record: &Record<'_>, name| {
+            let value = record.headers.value_of(name).unwrap_or_default();
+            String::from_utf8_lossy(value).into_owned()
+        };
+        self.take_records(&topic, |record| {
+            format!("{}: {}", text(&record, "linecook-stage"), text(&record, "linecook-reason"))
+        })
+    }
+
+    fn take_records<T>(&mut self, topic: &TopicName, read: impl Fn(Record<'_>) -> T) -> Vec<T> {
+        let batches = self.memory.take_written(topic);
+        batches.iter().flat_map(|batch| batch.records().map(&read)).collect()
+    }
+
+    /// One of its tables.
+    pub fn table<K: Key, S: State, I: Event>(&self, table: Table<K, S, I>) -> TableReader<K, S, I> {
+        TableReader::new(self.memory.rows_of(table.log_name()), 1)
+    }
+
+    /// One of its counts.
+    pub fn counts<K: Key + Ord>(&self, counts: PartialCounts<K>) -> CountsReader<K> {
+        CountsReader::new(self.memory.rows_of(counts.log_name()), 1)
+    }
+
+    /// How often handlers have counted that value of the counter's label.
+    pub fn counted(&self, counter: Counter, label_value: &str) -> u64 {
+        let of_value = self.counted.iter().filter(|(of, value, _)| *of == counter && *value == label_value);
+        of_value.map(|(_, _, count)| count).sum()
+    }
+}
+
+impl fmt::Debug for ServiceTrial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceTrial").field("service", self.service.name()).finish_non_exhaustive()
+    }
+}
+
+fn batch_of(base: Offset, key: Option<&[u8]>, value: &[u8], now: Timestamp) -> Batch {
+    let service = GroupName::new("trial").expect("this is a name");
+    let mut batch = BatchBuilder::new(&Origin { service, taken_at: now, attempt: 1, source: None }, value.len());
+    let encode = |out: &mut Vec<u8>| {
+        out.extend_from_slice(value);
+        Ok::<(), std::convert::Infallible>(())
+    };
+    let Ok(()) = batch.push_with(key, now, encode);
+    batch.finish(base, now)
+}
