@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::{ErrorKind, TopicPartition};
+use linecook_log::{ErrorKind, Partition, TopicPartition};
 use parking_lot::Mutex;
 use prometheus_client::{
     collector::Collector,
@@ -21,7 +21,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{Service, counter::Counted};
+use crate::{Service, counter::Counted, worker::Done};
 
 type Labels = Vec<(&'static str, String)>;
 type Seconds = Gauge<f64, AtomicU64>;
@@ -59,8 +59,12 @@ impl Metrics {
             counted: Arc::default(),
         };
         let Self { records, dead_letters, commits, commit_seconds, errors, lag_seconds, counted } = metrics.clone();
-        registry.register("linecook_records", "Records handled, by stage or table", records);
-        registry.register("linecook_dead_letters", "Records that failed, by stage or table", dead_letters);
+        registry.register("linecook_records", "Records handled, by stage or table and partition", records);
+        registry.register(
+            "linecook_dead_letters",
+            "Records that failed, by stage or table and partition",
+            dead_letters,
+        );
         registry.register("linecook_commits", "Commits made", commits);
         registry.register("linecook_commit_seconds", "Time that the log took for a commit", commit_seconds);
         registry.register("linecook_errors", "Calls to the log that failed, by kind", errors);
@@ -73,13 +77,9 @@ impl Metrics {
     pub(crate) fn of_worker(&self, service: &Service) -> WorkerMetrics {
         let name = service.name().to_string();
         let of_service = vec![("service", name.clone())];
-        let of_step = |family: &Family<Labels, Counter>| {
-            let labels = |step: &str| vec![("service", name.clone()), ("stage", step.to_owned())];
-            service.steps().iter().map(|step| family.get_or_create_owned(&labels(&step.name))).collect()
-        };
         WorkerMetrics {
-            records: of_step(&self.records),
-            dead_letters: of_step(&self.dead_letters),
+            steps: service.steps().iter().map(|step| step.name.clone()).collect(),
+            of_partitions: Vec::new(),
             commits: self.commits.get_or_create_owned(&of_service),
             commit_seconds: self.commit_seconds.get_or_create_owned(&of_service),
             lags: Vec::new(),
@@ -94,32 +94,52 @@ impl Metrics {
 pub(crate) struct WorkerMetrics {
     service: String,
     all: Metrics,
-    /// For each step of the service.
-    records: Vec<Counter>,
-    dead_letters: Vec<Counter>,
+    /// The names of the service's steps, in their order.
+    steps: Vec<String>,
+    /// For each partition that records came from, a pair of counters for each step.
+    of_partitions: Vec<(Partition, Vec<StepCounters>)>,
     commits: Counter,
     commit_seconds: Histogram,
     lags: Vec<(TopicPartition, Seconds)>,
 }
 
-/// What a step has done since the last commit.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct StepCounts {
-    pub(crate) records: u64,
-    pub(crate) dead_letters: u64,
+#[derive(Debug)]
+struct StepCounters {
+    records: Counter,
+    dead_letters: Counter,
 }
 
 impl WorkerMetrics {
-    pub(crate) fn committed(&self, steps: &[StepCounts], counted: &[Counted], took: Duration) {
-        for (number, step) in steps.iter().enumerate() {
-            self.records[number].inc_by(step.records);
-            self.dead_letters[number].inc_by(step.dead_letters);
+    pub(crate) fn committed(&mut self, done: &Done, counted: &[Counted], took: Duration) {
+        for (partition, of_steps) in done.by_partition() {
+            for (counters, step) in self.counters(partition).iter().zip(of_steps) {
+                counters.records.inc_by(step.records);
+                counters.dead_letters.inc_by(step.dead_letters);
+            }
         }
         if !counted.is_empty() {
             self.all.counted.add(&self.service, counted);
         }
         self.commits.inc();
         self.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Those of a partition, for each step. The first record of a partition makes them, be they 0.
+    fn counters(&mut self, partition: Partition) -> &[StepCounters] {
+        let known = self.of_partitions.iter().position(|(of, _)| *of == partition);
+        let index = known.unwrap_or_else(|| {
+            let of_step = |step: &String| {
+                let (service, stage) = (self.service.clone(), step.clone());
+                let labels = vec![("service", service), ("stage", stage), ("partition", partition.to_string())];
+                StepCounters {
+                    records: self.all.records.get_or_create_owned(&labels),
+                    dead_letters: self.all.dead_letters.get_or_create_owned(&labels),
+                }
+            };
+            self.of_partitions.push((partition, self.steps.iter().map(of_step).collect()));
+            self.of_partitions.len() - 1
+        });
+        &self.of_partitions[index].1
     }
 
     pub(crate) fn failed(&self, kind: ErrorKind) {

@@ -10,6 +10,7 @@
 //! It is a state machine with one method, [`Worker::step`]; what calls it owns the thread, the waiting and the stop.
 
 mod dead_letters;
+mod done;
 mod expiry;
 mod hand;
 mod health;
@@ -25,16 +26,17 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use linecook_log::{Clock, Error, Fetch, Log, Member, MemberSpec, Offset, Poll, Result, TopicPartition};
 
+pub(crate) use self::{
+    done::Done,
+    hand::{Hand, Taken},
+    outputs::{KeyOwner, Outputs, TargetIndex},
+    queue::InputIndex,
+};
 use self::{
     expiry::ExpiryTimer,
     pace::Pace,
     queue::{Queue, Waiting},
     recovery::{Backoff, Isolation},
-};
-pub(crate) use self::{
-    hand::{Hand, Taken},
-    outputs::{KeyOwner, Outputs, TargetIndex},
-    queue::InputIndex,
 };
 pub use self::{
     health::{WorkerHealth, WorkerReport},
@@ -223,8 +225,8 @@ impl Worker {
         }
         let took = self.clock.monotonic().saturating_sub(began);
         queue.committed(&offsets);
-        let (steps, counted) = hand.done();
-        self.metrics.committed(steps, counted, took);
+        let (done, counted) = hand.done();
+        self.metrics.committed(done, counted, took);
         hand.clear();
         self.made_progress(record_count, &offsets);
         Ok(Step::Committed { record_count })

@@ -9,13 +9,13 @@ use linecook_log::{
 use super::{
     Outputs,
     dead_letters::{Burst, DeadLetter, Extent},
+    done::Done,
     queue::InputIndex,
 };
 use crate::{
     Context, Failure, Service,
     counter::{Counted, Tally},
     failure::guarded,
-    metrics::StepCounts,
     service::{Role, Step, Work},
     table::TableInHand,
 };
@@ -28,7 +28,7 @@ pub(crate) struct Hand {
     outputs: Outputs,
     tables: Vec<Box<dyn TableInHand>>,
     tally: Tally,
-    steps: Vec<StepCounts>,
+    done: Done,
     bursts: Vec<Burst>,
     record_count: usize,
 }
@@ -58,7 +58,7 @@ impl Hand {
             outputs: Outputs::new(service.name(), targets),
             tables: service.tables().iter().map(|table| table.in_hand()).collect(),
             tally: Tally::default(),
-            steps: vec![StepCounts::default(); service.steps().len()],
+            done: Done::new(service.steps().len()),
             bursts: service.steps().iter().map(|_| Burst::default()).collect(),
             record_count: 0,
             service: Arc::clone(service),
@@ -67,6 +67,7 @@ impl Hand {
 
     /// The records taken next are those of that partition.
     pub(crate) fn begin_source(&mut self, input: InputIndex, from: &TopicPartition, now: Timestamp) {
+        self.done.begin(from.partition);
         self.outputs.begin_source(from, self.partition_counts[input.0], now);
     }
 
@@ -79,7 +80,7 @@ impl Hand {
         let service = Arc::clone(&self.service);
         for step in &service.inputs()[taken.input.0].steps {
             self.outputs.mark(taken.record.offset);
-            self.steps[step.number].records += 1;
+            self.done.of_step(step.number).records += 1;
             match self.run(step, &taken, member)? {
                 Ok(()) => self.tally.keep_record(),
                 Err(failure) => self.fail(step, &taken, (&failure, Extent::Whole), clock),
@@ -94,7 +95,7 @@ impl Hand {
         let service = Arc::clone(&self.service);
         for step in &service.inputs()[taken.input.0].steps {
             self.outputs.mark(taken.record.offset);
-            self.steps[step.number].records += 1;
+            self.done.of_step(step.number).records += 1;
             self.fail(step, &taken, why, clock);
         }
     }
@@ -118,7 +119,7 @@ impl Hand {
     fn fail(&mut self, step: &Step, taken: &Taken<'_>, (why, extent): (&Failure, Extent), clock: &dyn Clock) {
         self.outputs.rollback();
         self.tally.drop_record();
-        self.steps[step.number].dead_letters += 1;
+        self.done.of_step(step.number).dead_letters += 1;
         let letter = DeadLetter {
             service: self.service.name(),
             stage: &self.service.steps()[step.number].name,
@@ -158,8 +159,8 @@ impl Hand {
     }
 
     /// What was done by records that are committed by now.
-    pub(crate) fn done(&mut self) -> (&[StepCounts], &[Counted]) {
-        (&self.steps, self.tally.counted())
+    pub(crate) fn done(&mut self) -> (&Done, &[Counted]) {
+        (&self.done, self.tally.counted())
     }
 
     /// Drops everything.
@@ -167,7 +168,7 @@ impl Hand {
         self.outputs.clear();
         self.tables.iter_mut().for_each(|table| table.clear());
         self.tally.clear();
-        self.steps.fill(StepCounts::default());
+        self.done.clear();
         self.record_count = 0;
     }
 }

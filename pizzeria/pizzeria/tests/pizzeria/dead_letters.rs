@@ -58,7 +58,7 @@ fn what_is_no_pizza_is_kept_with_its_reason_and_the_partition_goes_on() {
     let letters = read(&*log, "pizza-service.dead-letters");
     assert!(letters[0].1.contains("count=2000000000") && letters[1].1.contains("the key is not"), "{letters:?}");
     let metrics = client.get("/metrics").text;
-    let counted = r#"linecook_dead_letters_total{service="sauce-service",stage="pizza-with-sauce"} 3"#;
+    let counted = r#"linecook_dead_letters_total{service="sauce-service",stage="pizza-with-sauce",partition="0"} 3"#;
     assert!(metrics.contains(counted), "{metrics}");
 
     append(

@@ -271,8 +271,8 @@ fn what_was_done_is_on_the_metrics_page_once_it_is_committed() {
     fixture.handle([pizzas("pizza/0", 0, &["a", "hawaii", "b"])]);
     let page = fixture.metrics();
     let lines = [
-        r#"linecook_records_total{service="test",stage="baked"} 3"#,
-        r#"linecook_dead_letters_total{service="test",stage="baked"} 1"#,
+        r#"linecook_records_total{service="test",stage="baked",partition="0"} 3"#,
+        r#"linecook_dead_letters_total{service="test",stage="baked",partition="0"} 1"#,
         r#"linecook_commits_total{service="test"} 1"#,
         r#"linecook_commit_seconds_count{service="test"} 1"#,
         r#"linecook_lag_seconds{service="test",topic="pizza",partition="0"} 1.0"#,

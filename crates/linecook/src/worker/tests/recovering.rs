@@ -126,7 +126,7 @@ fn a_full_log_is_waited_for_ever_longer_and_says_so() {
     let page = fixture.metrics();
     assert!(page.contains(r#"linecook_errors_total{service="test",kind="full"} 9"#), "{page}");
     assert!(page.contains(r#"words_heard_total{service="test",ear="left"} 1"#), "counted once:\n{page}");
-    assert!(page.contains(r#"linecook_records_total{service="test",stage="shouted"} 1"#), "{page}");
+    assert!(page.contains(r#"linecook_records_total{service="test",stage="shouted",partition="0"} 1"#), "{page}");
 }
 
 #[test]
