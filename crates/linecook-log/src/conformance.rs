@@ -113,7 +113,7 @@ macro_rules! conformance_tests {
                 every_record_has_one_effect_while_members_come_and_go
                 co_partitioned_topics_have_one_owner
                 a_partition_is_handed_over_with_its_rows_and_position
-                a_member_that_leaves_hands_over_at_once
+                a_member_that_leaves_hands_over
             }
             committed_only {
                 nothing_of_a_refused_commit_is_ever_seen

@@ -144,7 +144,9 @@ pub trait Member: Send {
     /// join again and see. `Closed`.
     fn commit(&mut self, commit: Commit) -> Result<Ticket>;
 
-    /// Leaves the group in good order: its partitions go to others at once.
+    /// Leaves the group in good order. Its partitions go to others at once, unless the log keeps the place of a named
+    /// instance for its return, as Kafka does for static members: then after a time-out of that log, and at once to the
+    /// same instance when it joins again.
     ///
     /// # Errors
     /// `Unavailable`, `Unknown`, `Closed`: they go to others after `max_silence`.

@@ -90,7 +90,9 @@ async fn body(api: &Arc<Api>, id: OrderId) -> Result<Option<String>, Problem> {
 
 impl Api {
     fn refuse_other_count(&self, id: &OrderId, count: u32) -> Result<(), Problem> {
-        match self.orders.get(id)? {
+        let known = self.orders.get(id);
+        let known = known.map_err(|error| Problem::unavailable(format!("nothing was stored: {}", error.chain())))?;
+        match known {
             Some(known) if known.count != count => {
                 let detail = format!(
                     "an order with this Idempotency-Key has another count: count={} requested={count}",

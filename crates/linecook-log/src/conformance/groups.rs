@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Subject,
-    consumer::consumed,
+    consumer::{Consumer, consumed},
     fixture::{Fixture, at, refusal},
     numbers::numbers_of,
     stage::Stage,
@@ -15,6 +15,13 @@ fn described(fixture: &Fixture<'_>, group: &GroupName) -> Option<GroupDescriptio
     let groups = fixture.log.groups().expect("groups can be listed");
     assert!(groups.is_sorted_by(|one, next| one.name < next.name), "groups are listed in order of their names");
     groups.into_iter().find(|description| description.name == *group)
+}
+
+/// Leaves, and waits until the log has given up its place.
+fn leave(fixture: &Fixture<'_>, consumer: Consumer, group: &GroupName) {
+    consumer.leave().expect("a member can leave");
+    let is_empty = || described(fixture, group).is_some_and(|group| !group.has_members);
+    fixture.until("the group of a member that left has none", is_empty);
 }
 
 /// Before it has a member; declared again, it gains topics and keeps its offsets.
@@ -38,7 +45,7 @@ pub fn a_declared_group_is_known_and_reads_from_the_start(subject: &mut dyn Subj
     assert_eq!(numbers_of(&records), [0, 1, 2, 3, 4]);
     fixture.wait(consumer.commit(consumed(&records)).expect("a commit is taken"));
     assert!(described(&fixture, &name).expect("the group is known").has_members);
-    consumer.leave().expect("a member can leave");
+    leave(&fixture, consumer, &name);
 
     declare(&[&one, &other]);
     let group = described(&fixture, &name).expect("a declared group is known");
@@ -58,7 +65,7 @@ pub fn a_reset_moves_a_group_without_members(subject: &mut dyn Subject) {
     let mut consumer = fixture.join_alone(fixture.spec(&name, &[&topic]));
     let records = consumer.take(10);
     fixture.wait(consumer.commit(consumed(&records)).expect("a commit is taken"));
-    consumer.leave().expect("a member can leave");
+    leave(&fixture, consumer, &name);
 
     for first in [4, 7, 0] {
         fixture.log.reset(&name, &[(input.clone(), offsets[first])]).expect("a group without members can be reset");
@@ -66,7 +73,7 @@ pub fn a_reset_moves_a_group_without_members(subject: &mut dyn Subject) {
         fixture.kill_and_reopen();
         let mut consumer = fixture.join_alone(fixture.spec(&name, &[&topic]));
         assert_eq!(numbers_of(&consumer.take(10 - first)), numbers_of(&records[first..]));
-        consumer.leave().expect("a member can leave");
+        leave(&fixture, consumer, &name);
     }
 }
 
@@ -87,7 +94,7 @@ pub fn a_reset_that_is_refused_moves_nothing(subject: &mut dyn Subject) {
     let before = fixture.committed(&name);
     refusal(fixture.log.reset(&name, &[(at(&topic, 0), Offset(0))]), ErrorKind::Invalid);
     refusal(fixture.log.drop_group(&name), ErrorKind::Invalid);
-    consumer.leave().expect("a member can leave");
+    leave(&fixture, consumer, &name);
 
     let (_, end) = fixture.describe(&topic)[1];
     let half_right = [(at(&topic, 0), Offset(0)), (at(&topic, 1), end.plus(1))];
@@ -106,7 +113,7 @@ pub fn a_dropped_group_is_forgotten_but_its_rows_stay(subject: &mut dyn Subject)
     let records = consumer.take(5);
     let commit = consumer.copy(&records, &[], Some(&stage.table)).expect("rows can be read");
     fixture.wait(consumer.commit(commit).expect("a commit is taken"));
-    consumer.leave().expect("a member can leave");
+    leave(&fixture, consumer, &stage.group);
 
     fixture.log.drop_group(&stage.group).expect("a group without members can be dropped");
     assert!(described(&fixture, &stage.group).is_none(), "a dropped group is still listed");

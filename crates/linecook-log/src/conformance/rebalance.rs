@@ -123,8 +123,8 @@ fn expect_rows(new: &mut Consumer, stage: &Stage, given: &[TopicPartition], in_h
     }
 }
 
-/// Its silence would be longer than this test: nobody waits for it.
-pub fn a_member_that_leaves_hands_over_at_once(subject: &mut dyn Subject) {
+/// How soon is up to the log, but its `max_silence` would be longer than this test.
+pub fn a_member_that_leaves_hands_over(subject: &mut dyn Subject) {
     let fixture = Fixture::open(subject, "rebalance-leave");
     let stage = stage(&fixture);
     fixture.store_by_key(&stage.input, PARTITION_COUNT, 0..20);
