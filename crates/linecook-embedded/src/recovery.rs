@@ -4,6 +4,8 @@
 //! that is not whole ends the history: what lies behind it was never shown to anyone and is cut. But if a later frame
 //! or segment says that the missing one *had* been synced, no crash did that: it is `Corrupt`, and nothing is cut.
 
+mod rewrite;
+
 use std::{collections::VecDeque, sync::Arc};
 
 use linecook_log::{Error, ErrorKind, Result};
@@ -59,13 +61,9 @@ pub(crate) fn recover(
     let synced = found.iter().filter_map(|it| it.header.as_ref().map(|(header, _)| header.synced)).max();
     let synced = synced.unwrap_or_default();
     let from = scan_from(&found, synced, persisted)?;
-    // After a kill what is found may be in the page cache only. It is made durable before its rows reach the tree and
-    // before anyone sees it; not only the last segment, or a later power cut would find a hole in what was shown.
-    for segment in &found[from..] {
-        segment.file.sync().map_err(cannot_sync)?;
-        segment.file.rest();
-    }
-    files.sync_folder().map_err(cannot_sync)?;
+    // Before its rows reach the tree and before anyone sees it; not only the last segment, or a later power cut would
+    // find a hole in what was shown.
+    rewrite::make_durable(files, &found[from..], synced)?;
     let mut scan = Scan::new(&found, from, persisted, until)?;
     scan.run(replay)?;
     let history = scan.history;

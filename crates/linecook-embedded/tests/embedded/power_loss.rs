@@ -13,11 +13,15 @@ use std::{
 };
 
 use linecook_embedded::{Options, fault::Syncs};
+use linecook_log::ErrorKind;
 use tempfile::TempDir;
 
 use crate::{
     chain::{Load, Shown, audit},
-    support::{Draw, Place, Seed, copy_folder, folder, seeds, tiny, until},
+    support::{
+        Draw, Place, Seed, append, at, copy_folder, create, figure, folder, padded, read_all, refusal, seeds, store,
+        tiny, until, wait,
+    },
 };
 
 /// How often the power is cut in the life of one disk.
@@ -125,5 +129,40 @@ fn a_log_that_publishes_too_early_is_found_out() {
     for syncs in [Syncs::Late, Syncs::Lying] {
         let found = (2000..2040).find_map(|seed| life(seed, syncs, tiny()).err());
         assert!(found.is_some(), "{syncs:?} was not noticed");
+    }
+}
+
+/// After a failed sync the page cache calls clean what the disk does not have. A process that was killed before it had
+/// cut that away found it whole at its next start, synced nothing, showed it and acknowledged more behind it; the next
+/// power cut took it all.
+#[test]
+fn what_a_failed_sync_left_in_the_page_cache_is_on_the_disk_before_it_is_shown() {
+    for seed in 0..20 {
+        let mut place = Place::new(tiny());
+        let log = place.open();
+        create(&*log, &["a"], 1);
+        store(&*log, &at("a", 0), [1]);
+        let frames = || figure(&*log, "log_frames_total");
+        let before = frames();
+        place.files.set_syncs(Syncs::Hanging);
+        // Of several pages: one that is written to again is synced with what comes.
+        let appended = log.append(&at("a", 0), padded([2], 10_000)).unwrap();
+        until("it is written", || frames() > before);
+        // The log cannot be opened again while a write is under way, and then the process dies.
+        place.files.hold_next_write();
+        let held = append(&*log, &at("a", 0), 3).unwrap();
+        place.files.set_syncs(Syncs::Failing);
+        refusal(wait(&appended), ErrorKind::Unknown);
+        drop(held);
+        place.kill(log);
+        place.files.set_syncs(Syncs::Honest);
+
+        let log = place.open();
+        assert_eq!(read_all(&*log, &at("a", 0)), [1, 2]);
+        store(&*log, &at("a", 0), [4]);
+        place.cut_power(log, seed);
+        let log = place.open();
+        assert_eq!(read_all(&*log, &at("a", 0)), [1, 2, 4], "seed {seed}");
+        log.close().unwrap();
     }
 }
