@@ -3,8 +3,9 @@
 use std::{
     any::Any,
     borrow::Cow,
+    cell::Cell,
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{self, AssertUnwindSafe, catch_unwind},
 };
 
 use crate::{DecodeError, EncodeError};
@@ -74,11 +75,32 @@ impl From<EncodeError> for Failure {
     }
 }
 
+thread_local! {
+    /// Whether code of the user runs on this thread, whose panics are failures of a record.
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Runs code of the user; a panic in it is a failure of its record.
 pub(crate) fn guarded<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let was_guarded = IS_GUARDED.replace(true);
     // Unwind safe: what `run` may leave half changed (outputs, the entry in hand, counts) is rolled back to the
     // record's mark by everyone who gets a failure from here.
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| Err(Failure::panicked(&*payload)))
+    let outcome = catch_unwind(AssertUnwindSafe(run));
+    IS_GUARDED.set(was_guarded);
+    outcome.unwrap_or_else(|payload| Err(Failure::panicked(&*payload)))
+}
+
+/// From here on a handler's panic is not printed where it happens. It is told with its record, at most once in a while;
+/// a poisoned topic would otherwise fill the operator's disk. Where it happened is an event of the level debug.
+pub(crate) fn keep_panics_of_handlers_quiet() {
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if IS_GUARDED.get() {
+            tracing::debug!(at = panic.location().map(tracing::field::display), "a handler panicked");
+        } else {
+            print(panic);
+        }
+    }));
 }
 
 #[cfg(test)]
@@ -89,8 +111,33 @@ mod tests {
     fn the_text_of_a_panic_is_the_reason() {
         let failure = guarded::<()>(|| panic!("no oven left: ovens={}", 0)).unwrap_err();
         assert_eq!(failure.reason(), "panicked: no oven left: ovens=0");
-        let failure = guarded::<()>(|| std::panic::panic_any(7)).unwrap_err();
+        let failure = guarded::<()>(|| panic::panic_any(7)).unwrap_err();
         assert_eq!(failure.reason(), "panicked: without a text");
+    }
+
+    /// A panic of a handler within a handler's panic guard, as of a fold within its table, is the outer one's still.
+    #[test]
+    fn a_guard_ends_where_it_began() {
+        assert!(!IS_GUARDED.get());
+        let outcome = guarded(|| {
+            guarded::<()>(|| panic!("inner")).unwrap_err();
+            Ok(IS_GUARDED.get())
+        });
+        assert_eq!(outcome, Ok(true));
+        assert!(!IS_GUARDED.get());
+    }
+
+    /// Each was printed with its thread and a note about backtraces, however often it happened.
+    #[test]
+    fn a_handlers_panic_is_not_printed_and_any_other_is() {
+        thread_local!(static PRINTED: Cell<u32> = const { Cell::new(0) });
+        panic::set_hook(Box::new(|_| PRINTED.set(PRINTED.get() + 1)));
+        keep_panics_of_handlers_quiet();
+        guarded::<()>(|| panic!("it folds")).unwrap_err();
+        assert_eq!(PRINTED.get(), 0);
+        panic::catch_unwind(|| panic!("a mistake of ours")).unwrap_err();
+        assert_eq!(PRINTED.get(), 1);
+        drop(panic::take_hook());
     }
 
     #[test]

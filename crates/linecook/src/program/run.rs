@@ -11,6 +11,7 @@ use super::{
     Prepared, Program, Stop, logging, print, process_settings::ProcessSettings, screen::Screen, workers::Workers,
 };
 use crate::{
+    failure::keep_panics_of_handlers_quiet,
     http::{self, Edge, Health, MetricsPage, Server},
     settings::Sources,
 };
@@ -23,6 +24,7 @@ const END_WITHIN: Duration = Duration::from_secs(9);
 /// Runs the prepared program until a signal ends it.
 pub(crate) fn run(prepared: Prepared) -> Result<(), Stop> {
     logging::start(prepared.process.log_format);
+    keep_panics_of_handlers_quiet();
     refuse_alone(&prepared)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let log = open_log(&prepared.process, &clock)?;
