@@ -135,7 +135,7 @@ mod tests {
         keep_panics_of_handlers_quiet();
         guarded::<()>(|| panic!("it folds")).unwrap_err();
         assert_eq!(PRINTED.get(), 0);
-        panic::catch_unwind(|| panic!("a mistake of ours")).unwrap_err();
+        catch_unwind(|| panic!("a mistake of ours")).unwrap_err();
         assert_eq!(PRINTED.get(), 1);
         drop(panic::take_hook());
     }
