@@ -213,14 +213,14 @@ impl Worker {
         if offsets.is_empty() {
             return Ok(Step::Moved);
         }
-        let record_count = hand.record_count();
+        let (record_count, first) = (hand.record_count(), hand.first_record());
         let began = self.clock.monotonic();
         let made = hand.commit(offsets.clone(), self.clock.timestamp()).and_then(|commit| {
             // Nothing leaves the process from here, so nobody has to wait until it is durable.
             member.commit(commit).map(drop).inspect_err(|_| queue.forget_polled())
         });
         if let Err(error) = made {
-            self.isolation.attempted(record_count, offsets);
+            self.isolation.attempted(record_count, first);
             return Err(error);
         }
         let took = self.clock.monotonic().saturating_sub(began);

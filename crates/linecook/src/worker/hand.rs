@@ -31,6 +31,8 @@ pub(crate) struct Hand {
     done: Done,
     bursts: Vec<Burst>,
     record_count: usize,
+    /// The first of them.
+    first: Option<(TopicPartition, Offset)>,
 }
 
 /// A record, where it lies, and when it was taken in hand.
@@ -61,6 +63,7 @@ impl Hand {
             done: Done::new(service.steps().len()),
             bursts: service.steps().iter().map(|_| Burst::default()).collect(),
             record_count: 0,
+            first: None,
             service: Arc::clone(service),
         })
     }
@@ -76,7 +79,7 @@ impl Hand {
     /// # Errors
     /// Those of `member`.
     pub(crate) fn take(&mut self, taken: Taken<'_>, member: &mut dyn Member, clock: &dyn Clock) -> Result<()> {
-        self.record_count += 1;
+        self.count(&taken);
         let service = Arc::clone(&self.service);
         for step in &service.inputs()[taken.input.0].steps {
             self.outputs.mark(taken.record.offset);
@@ -91,13 +94,20 @@ impl Hand {
 
     /// Lets the record fail everywhere, unseen by any handler, with that much of it in its letters.
     pub(crate) fn refuse(&mut self, taken: Taken<'_>, why: (&Failure, Extent), clock: &dyn Clock) {
-        self.record_count += 1;
+        self.count(&taken);
         let service = Arc::clone(&self.service);
         for step in &service.inputs()[taken.input.0].steps {
             self.outputs.mark(taken.record.offset);
             self.done.of_step(step.number).records += 1;
             self.fail(step, &taken, why, clock);
         }
+    }
+
+    fn count(&mut self, taken: &Taken<'_>) {
+        if self.record_count == 0 {
+            self.first = Some((taken.from.clone(), taken.record.offset));
+        }
+        self.record_count += 1;
     }
 
     fn run(&mut self, step: &Step, taken: &Taken<'_>, member: &mut dyn Member) -> Result<Result<(), Failure>> {
@@ -138,6 +148,11 @@ impl Hand {
         self.record_count
     }
 
+    /// The first record that was taken: the only one, if one was.
+    pub(crate) fn first_record(&self) -> Option<(TopicPartition, Offset)> {
+        self.first.clone()
+    }
+
     /// The size of the records to be written.
     pub(crate) fn output_bytes(&self) -> usize {
         self.outputs.size_bytes()
@@ -169,7 +184,7 @@ impl Hand {
         self.tables.iter_mut().for_each(|table| table.clear());
         self.tally.clear();
         self.done.clear();
-        self.record_count = 0;
+        (self.record_count, self.first) = (0, None);
     }
 }
 

@@ -48,10 +48,18 @@ pub(super) struct Isolation {
     one_by_one_count: usize,
     /// Records that are to fail, since their commits were invalid by themselves.
     refused: Vec<Refused>,
-    /// The commit that has failed: how many records it had, and where they end.
-    attempt: Option<(usize, Vec<(TopicPartition, Offset)>)>,
+    /// The commit that has failed.
+    attempt: Option<Attempt>,
     /// Commits in a row that were fenced.
     fenced_count: u32,
+}
+
+/// A commit that was tried: how many records it had, and which was the first. The offsets in it say less: those of a
+/// record are not told from others behind it that are no records.
+#[derive(Debug)]
+struct Attempt {
+    record_count: usize,
+    first: (TopicPartition, Offset),
 }
 
 /// A record whose commit was invalid by itself.
@@ -76,9 +84,9 @@ impl Isolation {
         self.refused.iter().find(|refused| refused.offset == offset && refused.at == *at)
     }
 
-    /// A commit was tried in vain.
-    pub(super) fn attempted(&mut self, record_count: usize, offsets: Vec<(TopicPartition, Offset)>) {
-        self.attempt = Some((record_count, offsets));
+    /// A commit of so many records, of which that was the first, was tried in vain.
+    pub(super) fn attempted(&mut self, record_count: usize, first: Option<(TopicPartition, Offset)>) {
+        self.attempt = first.map(|first| Attempt { record_count, first });
     }
 
     /// A commit was made.
@@ -89,25 +97,20 @@ impl Isolation {
     }
 
     /// The commit tried last was invalid. Returns whether anything is left to be tried.
-    fn was_invalid(&mut self, attempt: Option<(usize, Vec<(TopicPartition, Offset)>)>, error: &Error) -> bool {
-        let Some((record_count, offsets)) = attempt else { return false };
-        let [(at, next)] = &offsets[..] else {
-            self.one_by_one_count = record_count;
-            return true;
-        };
+    fn was_invalid(&mut self, attempt: Option<Attempt>, error: &Error) -> bool {
+        let Some(Attempt { record_count, first: (at, offset) }) = attempt else { return false };
         if record_count > 1 {
             self.one_by_one_count = record_count;
             return true;
         }
-        let offset = Offset(next.0.saturating_sub(1));
-        if let Some(refused) = self.refused.iter_mut().find(|refused| refused.offset == offset && refused.at == *at) {
+        if let Some(refused) = self.refused.iter_mut().find(|refused| refused.offset == offset && refused.at == at) {
             // Its letter was in the commit and nothing else.
             let less = refused.extent.less();
             refused.extent = less.unwrap_or(refused.extent);
             return less.is_some();
         }
         let reason = Failure::reject(format!("the log does not take what came of it: {}", error.chain()));
-        self.refused.push(Refused { at: at.clone(), offset, reason, extent: Extent::Whole });
+        self.refused.push(Refused { at, offset, reason, extent: Extent::Whole });
         true
     }
 }
@@ -175,7 +178,7 @@ mod tests {
     fn what_the_log_says_goes_into_a_letter_in_part_when_it_is_long() {
         let words = crate::testing::at("words/0");
         let mut isolation = Isolation::default();
-        isolation.attempted(1, vec![(words.clone(), Offset(8))]);
+        isolation.attempted(1, Some((words.clone(), Offset(7))));
         let attempt = isolation.attempt.take();
         assert!(isolation.was_invalid(attempt, &Error::invalid("é".repeat(1 << 20))));
         assert!(isolation.refused(&words, Offset(7)).unwrap().reason.reason().len() <= 1024);

@@ -303,6 +303,27 @@ fn a_state_that_cannot_be_encoded_fails_its_record() {
     assert!(made.rows.is_empty());
 }
 
+/// Which record a refused commit had was worked out from its offsets. With an offset behind it that is no record, that
+/// was the wrong one, and the worker ended; with one of another partition it tried the same commit for ever.
+#[test]
+fn offsets_that_are_no_records_do_not_hide_the_one_that_is_refused() {
+    let with_marker = || vec![Fetch { next: Offset(2), ..words("words/0", 0, &["much too long"]) }];
+    let beside_marker = || {
+        let only_marker = Fetch { next: Offset(1), ..words("words/1", 0, &[]) };
+        vec![words("words/0", 0, &["much too long"]), only_marker]
+    };
+    for (polled, offsets) in [(with_marker(), vec!["words/0:2"]), (beside_marker(), vec!["words/0:1", "words/1:1"])] {
+        let mut fixture = fixture(shout);
+        fixture.script().largest_value_bytes = Some(5);
+        fixture.will_fetch(polled.clone());
+        assert_eq!(fixture.step(), Step::Again);
+        fixture.will_fetch(polled);
+        assert_eq!(fixture.step(), Step::Committed { record_count: 1 });
+        let made = fixture.last_made();
+        assert_eq!((made.dead_letters().len(), made.offsets()), (1, offsets.iter().map(ToString::to_string).collect()));
+    }
+}
+
 #[test]
 fn a_log_that_cannot_be_reached_is_tried_again() {
     let mut fixture = Fixture::not_joined(shout, Limits::default());
