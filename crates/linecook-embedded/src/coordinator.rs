@@ -80,6 +80,8 @@ struct MemberState {
 /// What changes for a member.
 pub(crate) enum Change {
     None,
+    /// Another has joined under its name.
+    Replaced,
     Assigned(Vec<TopicPartition>),
     Revoking(Vec<TopicPartition>),
     Lost(Vec<TopicPartition>),
@@ -89,23 +91,32 @@ pub(crate) enum Change {
 pub(crate) type NewEpochs = Vec<TopicPartition>;
 
 impl Coordinator {
-    /// A member joins. One of the same name is put out: its process was replaced by this one.
-    pub(crate) fn join(&mut self, group: GroupId, joining: Joining, now: Duration) -> Result<(MemberId, NewEpochs)> {
+    /// Whether a member with these inputs can join.
+    pub(crate) fn check(&self, group: GroupId, inputs: &[Input]) -> Result<()> {
+        match self.groups.get(&group) {
+            Some(state) if !state.members.is_empty() && state.inputs != inputs => {
+                Err(Error::invalid("the members of a group read the same topics: this one asks for others"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A member joins that was [checked](Self::check). One of the same name is over: its process was replaced by this
+    /// one.
+    pub(crate) fn join(&mut self, group: GroupId, joining: Joining, now: Duration) -> (MemberId, NewEpochs) {
         self.joined_count += 1;
         let id = MemberId(self.joined_count);
         let Joining { name, inputs, max_silence, wakeup } = joining;
-        let state = self.groups.entry(group).or_insert_with(|| GroupState::new(inputs.clone()));
+        let state = self.groups.entry(group).or_insert_with(|| GroupState::new(Vec::new()));
         if state.members.is_empty() {
             state.inputs = inputs;
-        } else if state.inputs != inputs {
-            return Err(Error::invalid("the members of a group read the same topics: this one asks for others"));
         }
-        let new_epochs = state.put_out(|_, member| member.name == name);
+        let new_epochs = state.replace(&name);
         let (revoking, lost) = (Vec::new(), Vec::new());
         let member = MemberState { name, last_poll: now, max_silence, wakeup, revoking, lost, is_out: false };
         state.members.insert(id, member);
         state.rebalance();
-        Ok((id, new_epochs))
+        (id, new_epochs)
     }
 
     pub(crate) fn has_members(&self, group: GroupId) -> bool {
@@ -128,7 +139,7 @@ impl Coordinator {
             other != id && now.saturating_sub(member.last_poll) > member.max_silence
         };
         let mut new_epochs = state.put_out(is_silent);
-        let Some(member) = state.members.get_mut(&id) else { return (Change::None, new_epochs) };
+        let Some(member) = state.members.get_mut(&id) else { return (Change::Replaced, new_epochs) };
         member.last_poll = now;
         if member.is_out {
             member.is_out = false;
@@ -192,6 +203,18 @@ impl GroupState {
 
     fn take_from(&mut self, member: MemberId) -> Vec<Share> {
         self.owners.extract_if(.., |_, owner| *owner == member).map(|(share, _)| share).collect()
+    }
+
+    /// Ends the members of that name, and fences them.
+    fn replace(&mut self, name: &MemberName) -> NewEpochs {
+        let replaced: Vec<_> = self.members.extract_if(.., |_, member| member.name == *name).collect();
+        let mut new_epochs = Vec::new();
+        for (id, member) in replaced {
+            let lost = self.take_from(id);
+            new_epochs.extend(self.name(&lost));
+            member.wakeup.raise();
+        }
+        new_epochs
     }
 
     /// Takes everything from the members that `is_one` says, and fences them.
@@ -262,7 +285,8 @@ mod tests {
     fn join(coordinator: &mut Coordinator, now: u64) -> MemberId {
         let name = (InstanceName::new("host").unwrap(), u32::try_from(coordinator.joined_count).unwrap());
         let joining = Joining { name, inputs: inputs(), max_silence: SILENCE, wakeup: Arc::default() };
-        coordinator.join(GROUP, joining, Duration::from_secs(now)).unwrap().0
+        coordinator.check(GROUP, &joining.inputs).unwrap();
+        coordinator.join(GROUP, joining, Duration::from_secs(now)).0
     }
 
     fn poll(coordinator: &mut Coordinator, member: MemberId, now: u64) -> String {
@@ -270,6 +294,7 @@ mod tests {
             |partitions: Vec<TopicPartition>| partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         match coordinator.poll(GROUP, member, Duration::from_secs(now)).0 {
             Change::None => "none".into(),
+            Change::Replaced => "replaced".into(),
             Change::Assigned(which) => format!("assigned {}", list(which)),
             Change::Revoking(which) => format!("revoking {}", list(which)),
             Change::Lost(which) => format!("lost {}", list(which)),

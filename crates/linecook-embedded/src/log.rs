@@ -9,21 +9,21 @@ use std::{
 };
 
 use linecook_log::{
-    Batch, BatchBuilder, Clock, Error, ErrorKind, Figure, GroupDescription, GroupName, GroupSpec, Log, Member,
-    MemberSpec, Offset, PartitionDescription, Result, Rows, Status, TableName, Ticket, TopicDescription, TopicName,
-    TopicPartition, TopicSpec,
+    Batch, BatchBuilder, Clock, Error, ErrorKind, Figure, GroupDescription, GroupName, GroupSpec, InputSpec, Log,
+    Member, MemberSpec, Offset, PartitionDescription, Result, Rows, Status, TableName, Ticket, TopicDescription,
+    TopicName, TopicPartition, TopicSpec,
 };
 use parking_lot::Mutex;
 
 use crate::{
-    catalog::{Catalog, GroupId, PartitionId, TableId},
+    catalog::{Catalog, GroupId, PartitionId},
     codec::length,
     directory::Directory,
     engine::Engine,
     files::{Disk, Files},
     frame::{CommitNumber, Entry},
     lock::DirectoryLock,
-    member::EmbeddedMember,
+    member::{self, EmbeddedMember, MemberTable},
     open::{self, Place, Shared},
     options::Options,
     rows::EmbeddedRows,
@@ -177,9 +177,15 @@ impl Log for EmbeddedLog {
 
     fn join(&self, spec: MemberSpec) -> Result<Box<dyn Member>> {
         let engine = self.shared.engine()?;
-        let ids = {
+        // What is refused leaves nothing behind. Held to the end: no member with other inputs comes in between.
+        let inputs = member::inputs(&engine, &spec)?;
+        let mut coordinator = engine.coordinator.lock();
+        if let Ok(group) = engine.group_id(&spec.group) {
+            coordinator.check(group, &inputs)?;
+        }
+        let (group, tables) = {
             let mut writer = engine.writer();
-            let group = declare_group(&engine, &mut writer, &spec.group, &spec.inputs.concat())?;
+            let group = declare_group(&engine, &mut writer, &spec.group, &spec.topics())?;
             if !group.definitions.is_empty() || !group.offsets.is_empty() {
                 engine.check_writes()?;
                 engine.write(&mut writer, group)?;
@@ -188,7 +194,8 @@ impl Log for EmbeddedLog {
             (known_group(&writer.catalog, &spec.group)?, tables)
         };
         engine.sync_wakeup.raise();
-        Ok(Box::new(EmbeddedMember::join(engine, &spec, ids)?))
+        let member = EmbeddedMember::join(&engine, &mut coordinator, &spec, inputs, (group, tables));
+        Ok(Box::new(member))
     }
 
     fn rows(&self, service: &GroupName, table: &TableName) -> Result<Arc<dyn Rows>> {
@@ -336,19 +343,21 @@ fn declare_group(engine: &Engine, writer: &mut Writer, name: &GroupName, topics:
     Ok(Prepared { definitions, offsets, ..Prepared::default() })
 }
 
-fn declare_tables(engine: &Engine, writer: &mut Writer, spec: &MemberSpec) -> Result<Vec<(TableName, TableId)>> {
-    let is_new = |table: &&TableName| writer.catalog.table_id(&spec.group, table).is_none();
-    let define = |table: &TableName| Entry::Table { service: spec.group.clone(), name: table.clone() };
-    let definitions: Vec<_> = spec.tables.iter().filter(is_new).map(define).collect();
+fn declare_tables(engine: &Engine, writer: &mut Writer, spec: &MemberSpec) -> Result<Vec<MemberTable>> {
+    let tables = || spec.inputs.iter().flat_map(|input| input.tables.iter().map(move |table| (table, input)));
+    let is_new = |(table, _): &(&TableName, &InputSpec)| writer.catalog.table_id(&spec.group, table).is_none();
+    let define = |(table, _): (&TableName, _)| Entry::Table { service: spec.group.clone(), name: table.clone() };
+    let definitions: Vec<_> = tables().filter(is_new).map(define).collect();
     if !definitions.is_empty() {
         engine.check_writes()?;
         engine.write(writer, Prepared { definitions, ..Prepared::default() })?;
     }
-    let id_of = |table: &TableName| {
-        let id = writer.catalog.table_id(&spec.group, table);
-        id.map(|id| (table.clone(), id)).ok_or_else(|| Error::invalid(format!("no such table: table={table}")))
+    let known = |(name, input): (&TableName, &InputSpec)| {
+        let id = writer.catalog.table_id(&spec.group, name);
+        let id = id.ok_or_else(|| Error::invalid(format!("no such table: table={name}")))?;
+        Ok(MemberTable { name: name.clone(), id, topics: input.topics.clone() })
     };
-    spec.tables.iter().map(id_of).collect()
+    tables().map(known).collect()
 }
 
 fn named_offsets(engine: &Engine, directory: &Directory, id: GroupId) -> Vec<(TopicPartition, Offset)> {

@@ -1,6 +1,7 @@
 //! A member of a group on the embedded log.
 
 mod commit;
+mod spec;
 
 use std::{
     sync::Arc,
@@ -16,9 +17,10 @@ use linecook_log::{
 use linecook_rows::{Lookup, Number, Overlay};
 
 use self::commit::{check_known, check_offsets};
+pub(crate) use self::spec::{MemberTable, inputs};
 use crate::{
     catalog::{GroupId, PartitionId, TableId},
-    coordinator::{Change, Input, Joining, MemberId, NewEpochs},
+    coordinator::{Change, Coordinator, Input, Joining, MemberId, NewEpochs},
     engine::Engine,
     frame::CommitNumber,
     outside::{Awaited, SeenAck},
@@ -36,7 +38,7 @@ pub(crate) struct EmbeddedMember {
     max_silence: Duration,
     /// The topics in the order in which they are polled.
     topics: Vec<TopicName>,
-    tables: Vec<(TableName, TableId)>,
+    tables: Vec<MemberTable>,
     /// In the order of `topics`.
     owned: Vec<Owned>,
     /// Owned partitions that it is told of when the rows of their owner before are all in the store.
@@ -67,24 +69,23 @@ struct Arriving {
 }
 
 impl EmbeddedMember {
+    /// Joins the group, whose coordinator has checked the inputs.
     pub(crate) fn join(
-        engine: Arc<Engine>,
+        engine: &Arc<Engine>,
+        coordinator: &mut Coordinator,
         spec: &MemberSpec,
-        ids: (GroupId, Vec<(TableName, TableId)>),
-    ) -> Result<Self> {
-        let (group, tables) = ids;
-        let inputs = spec.inputs.iter().map(|topics| input(&engine, topics)).collect::<Result<Vec<_>>>()?;
+        inputs: Vec<Input>,
+        (group, tables): (GroupId, Vec<MemberTable>),
+    ) -> Self {
         let wakeup = Arc::new(Wakeup::default());
         let name = (spec.instance.clone(), spec.worker);
         let joining = Joining { name, inputs, max_silence: spec.max_silence, wakeup: Arc::clone(&wakeup) };
-        let mut coordinator = engine.coordinator.lock();
-        let (id, new_epochs) = coordinator.join(group, joining, engine.clock.monotonic())?;
-        give_new_epochs(&engine, group, &new_epochs);
-        drop(coordinator);
+        let (id, new_epochs) = coordinator.join(group, joining, engine.clock.monotonic());
+        give_new_epochs(engine, group, &new_epochs);
         engine.wake_at_end(&wakeup);
-        let topics = spec.inputs.concat();
-        Ok(Self {
-            engine,
+        let topics = spec.topics();
+        Self {
+            engine: Arc::clone(engine),
             group,
             id,
             wakeup,
@@ -96,7 +97,7 @@ impl EmbeddedMember {
             revoking: Vec::new(),
             unread: None,
             overlay: Overlay::default(),
-        })
+        }
     }
 
     fn change(&mut self) -> Change {
@@ -216,17 +217,20 @@ impl EmbeddedMember {
         found.ok_or_else(|| Error::new(ErrorKind::Fenced, format!("the partition is not owned: partition={at}")))
     }
 
-    fn table(&self, table: &TableName) -> Result<TableId> {
-        let found = self.tables.iter().find(|(name, _)| name == table).map(|(_, id)| *id);
+    fn table(&self, table: &TableName) -> Result<&MemberTable> {
+        let found = self.tables.iter().find(|it| it.name == *table);
         found.ok_or_else(|| Error::invalid(format!("the member did not join with this table: table={table}")))
     }
 
-    fn check_owns(&self, partition: Partition) -> Result<()> {
+    /// The table, if rows of that partition are this member's.
+    fn owned_table(&self, table: &TableName, partition: Partition) -> Result<TableId> {
         self.engine.check()?;
-        if self.owned.iter().any(|owned| owned.at.partition == partition) {
-            return Ok(());
+        let table = self.table(table)?;
+        if self.owned.iter().any(|owned| table.is_kept_of(&owned.at, partition)) {
+            return Ok(table.id);
         }
-        Err(Error::new(ErrorKind::Fenced, format!("the partition is not owned: partition={partition}")))
+        let text = format!("the partition is not owned: table={} partition={partition}", table.name);
+        Err(Error::new(ErrorKind::Fenced, text))
     }
 
     /// After a commit that did not happen: what it was to consume is polled again.
@@ -237,6 +241,17 @@ impl EmbeddedMember {
             let committed = progress.get(&owned.partition).map(|progress| progress.offset).unwrap_or_default();
             owned.position = committed.max(self.engine.segments.start(owned.partition));
         }
+    }
+
+    fn was_replaced(&mut self) -> Error {
+        let owned: Vec<_> = self.owned.iter().map(|owned| owned.at.clone()).collect();
+        self.disown(&owned);
+        self.arriving = None;
+        self.overlay.clear();
+        Error::new(
+            ErrorKind::Fenced,
+            "another member has joined under this one's name: its instance and worker are the same",
+        )
     }
 
     fn give_up(&mut self) {
@@ -285,6 +300,7 @@ impl Member for EmbeddedMember {
             let left = deadline.saturating_sub(self.engine.clock.monotonic());
             match self.change() {
                 Change::None => {}
+                Change::Replaced => return Err(self.was_replaced()),
                 Change::Assigned(partitions) => self.assigned(partitions)?,
                 Change::Revoking(partitions) => {
                     let told = self.forget_arriving(&partitions);
@@ -321,8 +337,7 @@ impl Member for EmbeddedMember {
     }
 
     fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
-        self.check_owns(partition)?;
-        let key = payload::row_key(self.table(table)?, partition, key);
+        let key = payload::row_key(self.owned_table(table, partition)?, partition, key);
         match self.overlay.get(&key) {
             Lookup::Row(value) => Ok(Some(value.clone())),
             Lookup::Deleted => Ok(None),
@@ -331,9 +346,7 @@ impl Member for EmbeddedMember {
     }
 
     fn scan(&mut self, table: &TableName, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
-        self.check_owns(partition)?;
-        let table = self.table(table)?;
-        let range = rows::range(table, partition, scan);
+        let range = rows::range(self.owned_table(table, partition)?, partition, scan);
         self.engine.store.read(|snapshot| rows::collect(self.overlay.scan(snapshot, range), scan.limit))
     }
 
@@ -371,21 +384,4 @@ fn give_new_epochs(engine: &Engine, group: GroupId, partitions: &NewEpochs) {
             writer.catalog.group_mut(group).progress.entry(partition).or_default().epoch += 1;
         }
     }
-}
-
-fn input(engine: &Engine, topics: &[TopicName]) -> Result<Input> {
-    let mut counts = topics.iter().map(|topic| engine.partition_count(topic).map(|count| (topic, count)));
-    let Some(first) = counts.next() else { return Err(Error::invalid("an input without topics")) };
-    let (name, partition_count) = first?;
-    for count in counts {
-        let (other, count) = count?;
-        if count != partition_count {
-            let text = format!(
-                "topics that are read together have different numbers of partitions: {name} has {partition_count}, \
-                 {other} has {count}"
-            );
-            return Err(Error::invalid(text));
-        }
-    }
-    Ok(Input { topics: topics.to_vec(), partition_count })
 }

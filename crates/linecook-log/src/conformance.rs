@@ -108,6 +108,7 @@ macro_rules! conformance_tests {
                 a_member_cannot_commit_before_it_is_assigned
                 a_commit_that_speaks_for_no_partition_is_refused
                 a_member_whose_name_was_taken_over_cannot_commit
+                a_member_whose_name_was_taken_over_is_out_for_good
             }
             rebalance {
                 every_record_has_one_effect_while_members_come_and_go
@@ -160,6 +161,7 @@ macro_rules! conformance_tests {
                 the_outside_sees_a_durable_commit
                 a_reader_is_caught_up_when_the_input_is_consumed
                 rows_of_a_partition_not_owned_are_fenced
+                rows_belong_to_the_partitions_of_their_tables_topics
             }
             groups {
                 a_declared_group_is_known_and_reads_from_the_start

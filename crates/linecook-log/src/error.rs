@@ -9,9 +9,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Nothing happened; the same call may succeed at once.
-    Retriable,
-    /// The member does not own the partition any more; nothing happened. Drop what was computed and poll.
+    /// The member does not own the partition any more; nothing happened. Drop what was computed and poll. From a poll:
+    /// the member has been replaced by another of its name.
     Fenced,
     /// The request itself is wrong and stays wrong; nothing happened.
     Invalid,

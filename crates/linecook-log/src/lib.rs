@@ -63,7 +63,7 @@ pub use batch::{Batch, BatchBuilder, Mark, Origin, Source};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Result};
 pub use log::{Figure, GroupDescription, GroupSpec, Log, PartitionDescription, Status, TopicDescription, TopicSpec};
-pub use member::{Assignment, Commit, Fetch, Member, MemberSpec, Output, Poll, RowChange};
+pub use member::{Assignment, Commit, Fetch, InputSpec, Member, MemberSpec, Output, Poll, RowChange};
 pub use names::{GroupName, InstanceName, Offset, Partition, TableName, TopicName, TopicPartition};
 pub use partitioner::partition_of;
 pub use record::{Header, Headers, NewRecord, Record};

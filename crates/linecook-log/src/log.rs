@@ -49,10 +49,12 @@ pub trait Log: Send + Sync + fmt::Debug {
     fn read(&self, from: &TopicPartition, offset: Offset, max_bytes: usize) -> Result<Vec<Batch>>;
 
     /// Joins a group; one that is not known is declared. The partitions come by [`Member::poll`]. A member of the same
-    /// instance and worker is replaced at once: it was the same process before a restart, and is `Fenced`.
+    /// instance and worker is replaced at once and for good, as it was the same process before a restart: its commits
+    /// and its next poll are `Fenced`.
     ///
     /// # Errors
-    /// `Invalid`: no such topic, or co-partitioned topics with different counts (both are named). `Unavailable`.
+    /// `Invalid`: no such topic, co-partitioned topics with different counts (both are named), or other inputs than those
+    /// of the group's members; the group is as it was. `Full`, `Unavailable`.
     fn join(&self, spec: MemberSpec) -> Result<Box<dyn Member>>;
 
     /// A reader of the rows of a service's table. It may be made before the table has any.
@@ -83,8 +85,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// How it is: whether it takes writes, and what it has measured.
     fn status(&self) -> Status;
 
-    /// Makes durable what was written and closes. Members and tickets that are still there end with `Closed`. Closing
-    /// twice is fine.
+    /// Makes durable what was written and closes. Tickets of writes that it made durable are done; all others, and the
+    /// members, end with `Closed`, or with `Unknown` where it cannot tell any more. Closing twice is fine.
     ///
     /// # Errors
     /// What went wrong; it is closed all the same.

@@ -18,14 +18,27 @@ pub struct MemberSpec {
     pub instance: InstanceName,
     /// Which of the process's workers, from 0.
     pub worker: u32,
-    /// What the group reads. The topics of one inner list are *co-partitioned*: they have the same number of
-    /// partitions, and partition p of all of them has one owner. The order is that of the polls: a backlog in a later
-    /// topic does not delay an earlier one.
-    pub inputs: Vec<Vec<TopicName>>,
-    /// The tables whose rows its commits change.
-    pub tables: Vec<TableName>,
+    /// What the group reads. The order is that of the polls: a backlog in a later topic does not delay an earlier one.
+    pub inputs: Vec<InputSpec>,
     /// How long it may go without a poll before its partitions are given to others.
     pub max_silence: Duration,
+}
+
+/// *Co-partitioned* topics: they have the same number of partitions, and partition p of all of them has one owner.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InputSpec {
+    /// The topics, one at least.
+    pub topics: Vec<TopicName>,
+    /// The tables that the member keeps of them. They have as many partitions, and who owns a partition of the topics
+    /// owns the rows of that partition, and nobody else does.
+    pub tables: Vec<TableName>,
+}
+
+impl MemberSpec {
+    /// All topics that the group reads, in the order of the polls.
+    pub fn topics(&self) -> Vec<TopicName> {
+        self.inputs.iter().flat_map(|input| &input.topics).cloned().collect()
+    }
 }
 
 /// What a poll brought.
@@ -103,7 +116,8 @@ pub struct Output {
 pub struct RowChange {
     /// The table, one of those that the member joined with.
     pub table: TableName,
-    /// The partition of the record that made the member write it.
+    /// The partition of the record that made the member write it. The commit speaks for it: it has the offset of that
+    /// partition of one of the table's topics.
     pub partition: Partition,
     /// The key within table and partition.
     pub key: Bytes,
@@ -120,13 +134,15 @@ pub trait Member: Send {
     /// with about `max_bytes` of them at most, but at least one batch.
     ///
     /// # Errors
-    /// `Unknown`, `Closed`: the member is gone; join again. `Unavailable`: poll again later.
+    /// `Unknown`, `Closed`: the member is gone; join again. `Fenced`: another has joined under its name; it is over, and
+    /// joining again would only put the other out. `Unavailable`: poll again later.
     fn poll(&mut self, max_wait: Duration, max_bytes: usize) -> Result<Poll>;
 
     /// A row of an owned partition as of this member's last commit.
     ///
     /// # Errors
-    /// `Fenced` when the partition is not owned; `Unknown`, `Unavailable`, `Closed`.
+    /// `Fenced` when that partition of the table's topics is not owned; `Invalid` for a table that it did not join with;
+    /// `Unknown`, `Unavailable`, `Closed`.
     fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>>;
 
     /// Rows of an owned partition as of this member's last commit, in the order of their keys.

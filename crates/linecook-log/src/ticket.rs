@@ -25,7 +25,8 @@ pub trait Acknowledgement: Send + Sync {
 /// [`wait`](Self::wait) for it. Dropping it changes nothing about the write.
 ///
 /// # Errors
-/// `Full`, `Unavailable`, `Closed`: nothing was stored. `Unknown`: it may have been.
+/// Of a write, `Full`, `Unavailable`, `Closed`: nothing was stored. `Unknown`: it may have been. Of one that only waits
+/// for something to be seen, any of them: it is not known whether it would have been.
 #[must_use = "a write is durable when its ticket is done"]
 pub struct Ticket(Arc<dyn Acknowledgement>);
 

@@ -24,7 +24,7 @@ mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use linecook_log::{Clock, Error, Fetch, Log, Member, MemberSpec, Offset, Poll, Result, TopicPartition};
+use linecook_log::{Clock, Error, ErrorKind, Fetch, Log, Member, MemberSpec, Offset, Poll, Result, TopicPartition};
 
 pub(crate) use self::{
     done::Done,
@@ -80,6 +80,8 @@ struct Joined {
     hand: Hand,
     /// Whoever was fenced has to poll before it goes on: that is where it learns what it has lost.
     must_poll: bool,
+    /// Another worker has joined under this one's name.
+    is_replaced: bool,
 }
 
 impl Worker {
@@ -115,7 +117,7 @@ impl Worker {
     /// Does what is next: joins, or polls what there is, lets the service handle it, and commits what came of it.
     ///
     /// # Errors
-    /// `Invalid`, `Corrupt`, `Closed`, and what is not known: this worker cannot go on, and a person has to look, unless
+    /// `Fenced`: another worker has this one's name. `Invalid`, `Corrupt`, `Closed`, and what is not known: it cannot go on, and a person has to look, unless
     /// the log was closed on purpose. Everything else it deals with itself.
     pub fn step(&mut self) -> Result<Step> {
         self.try_step().or_else(|error| self.recover(error))
@@ -148,19 +150,19 @@ impl Worker {
             group: self.service.name().clone(),
             instance: self.seat.instance.clone(),
             worker: self.seat.worker,
-            inputs: self.service.co_partitioned_inputs(),
-            tables: self.service.table_names().cloned().collect(),
+            inputs: self.service.input_specs(),
             max_silence: self.seat.max_silence,
         };
         let member = self.log.join(spec)?;
-        self.joined = Some(Joined { member, queue: Queue::default(), hand, must_poll: false });
+        self.joined = Some(Joined { member, queue: Queue::default(), hand, must_poll: false, is_replaced: false });
         Ok(Step::Moved)
     }
 
     /// Polls. Returns what the step has come to, unless there are records to be handled.
     fn poll(&mut self, max_wait: Duration) -> Result<Option<Step>> {
         let joined = joined(&mut self.joined);
-        let poll = joined.member.poll(max_wait, self.limits.poll_bytes)?;
+        let poll = joined.member.poll(max_wait, self.limits.poll_bytes);
+        let poll = poll.inspect_err(|error| joined.is_replaced = error.kind() == ErrorKind::Fenced)?;
         self.health.polled(self.clock.monotonic());
         joined.must_poll = false;
         match poll {

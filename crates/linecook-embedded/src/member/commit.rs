@@ -35,17 +35,19 @@ impl EmbeddedMember {
 
     fn prepare_rows(&self, rows: Vec<RowChange>, offsets: &[(TopicPartition, Offset)]) -> Result<Vec<FullRow>> {
         let prepare = |row: RowChange| {
-            if !offsets.iter().any(|(at, _)| at.partition == row.partition) {
-                let text =
-                    format!("a row of a partition that the commit has no offset of: partition={}", row.partition);
+            let table = self.table(&row.table)?;
+            if !offsets.iter().any(|(at, _)| table.is_kept_of(at, row.partition)) {
+                let (table, partition) = (&row.table, row.partition);
+                let text = format!(
+                    "a row of a partition that the commit has no offset of: table={table} partition={partition}"
+                );
                 return Err(Error::invalid(text));
             }
             if row.key.len() > payload::ROW_KEY_BYTES_MAX {
                 let (bytes, max) = (row.key.len(), payload::ROW_KEY_BYTES_MAX);
                 return Err(Error::invalid(format!("the key of a row is too long: bytes={bytes} max_bytes={max}")));
             }
-            let table = self.table(&row.table)?;
-            Ok((payload::row_key(table, row.partition, &row.key), row.value))
+            Ok((payload::row_key(table.id, row.partition, &row.key), row.value))
         };
         rows.into_iter().map(prepare).collect()
     }

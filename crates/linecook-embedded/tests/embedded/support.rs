@@ -13,9 +13,9 @@ use std::{
 
 use linecook_embedded::{EmbeddedLog, Options, RowsInstalled, fault::FaultyFiles};
 use linecook_log::{
-    Batch, BatchBuilder, Clock, Commit, Error, ErrorKind, Fetch, GroupName, InstanceName, Log, Member, MemberSpec,
-    NewRecord, Offset, Origin, Output, Partition, Poll, Result, RowChange, SystemClock, TableName, Ticket, Timestamp,
-    TopicName, TopicPartition, TopicSpec,
+    Batch, BatchBuilder, Clock, Commit, Error, ErrorKind, Fetch, GroupName, InputSpec, InstanceName, Log, Member,
+    MemberSpec, NewRecord, Offset, Origin, Output, Partition, Poll, Result, RowChange, SystemClock, TableName, Ticket,
+    Timestamp, TopicName, TopicPartition, TopicSpec,
 };
 use tempfile::TempDir;
 
@@ -255,13 +255,17 @@ pub(crate) fn spec(name: &GroupName, inputs: &[&str], worker: u32) -> MemberSpec
         group: name.clone(),
         instance: InstanceName::new("host-1").unwrap(),
         worker,
-        inputs: inputs.iter().map(|input| vec![topic(input)]).collect(),
-        tables: vec![table()],
+        inputs: inputs.iter().enumerate().map(|(index, name)| input_of(name, index == 0)).collect(),
         max_silence: PATIENCE * 2,
     }
 }
 
 /// Joins and polls until something is assigned.
+/// The first topic has the table.
+fn input_of(name: &str, has_table: bool) -> InputSpec {
+    InputSpec { topics: vec![topic(name)], tables: if has_table { vec![table()] } else { Vec::new() } }
+}
+
 pub(crate) fn join(log: &dyn Log, name: &GroupName, input: &str) -> Box<dyn Member> {
     let mut member = log.join(spec(name, &[input], 0)).unwrap();
     until("partitions are assigned", || matches!(member.poll(Duration::from_millis(10), 1), Ok(Poll::Assigned(_))));

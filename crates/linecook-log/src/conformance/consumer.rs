@@ -11,8 +11,8 @@ use super::{
     numbers::{Stored, number_in, outside_origin, text_of},
 };
 use crate::{
-    Assignment, BatchBuilder, Commit, Fetch, Header, Log, Member, MemberSpec, NewRecord, Offset, Output, Poll, Result,
-    RowChange, TableName, TopicName, TopicPartition,
+    Assignment, BatchBuilder, Commit, Error, Fetch, Header, Log, Member, MemberSpec, NewRecord, Offset, Output, Poll,
+    Result, RowChange, TableName, TopicName, TopicPartition,
 };
 
 /// Short, so that two members can be polled in turn from one thread.
@@ -118,6 +118,15 @@ impl Consumer {
         if let Step::Records(records) = self.poll_once().expect("a member can poll") {
             self.early.extend(records);
         }
+    }
+
+    /// One poll, whose records are kept, and why it was refused, if it was.
+    pub(super) fn step_early_or_refused(&mut self) -> Option<Error> {
+        let step = self.poll_once();
+        if let Ok(Step::Records(records)) = &step {
+            self.early.extend(records.iter().cloned());
+        }
+        step.err()
     }
 
     /// Polls until at least `count` records have come.

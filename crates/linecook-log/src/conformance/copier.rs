@@ -120,5 +120,5 @@ impl Worker {
 }
 
 fn is_temporary(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Retriable | ErrorKind::Unavailable)
+    error.kind() == ErrorKind::Unavailable
 }

@@ -143,3 +143,21 @@ pub fn a_member_whose_name_was_taken_over_cannot_commit(subject: &mut dyn Subjec
     fixture.wait(newer.commit(commit).expect("the owner can commit"));
     stage.expect_all(&fixture, 0..20);
 }
+
+/// If it came back, each of the two would put the other out, for ever.
+pub fn a_member_whose_name_was_taken_over_is_out_for_good(subject: &mut dyn Subject) {
+    let fixture = Fixture::open(subject, "fenced-replaced");
+    let stage = stage(&fixture, 2);
+    fixture.store_by_key(&stage.input, 2, 0..20);
+    let mut older = stage.join_alone(&fixture);
+    let mut newer = stage.join_alone(&fixture);
+    fixture.until("the older of two members of one name hears that it is over", || {
+        older.step_early_or_refused().is_some_and(|error| {
+            assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
+            true
+        })
+    });
+    let again = older.step_early_or_refused().expect("it does not come back");
+    assert_eq!(again.kind(), ErrorKind::Fenced, "{again}");
+    assert_eq!(newer.take(20).len(), 20, "the newer one keeps all of it");
+}

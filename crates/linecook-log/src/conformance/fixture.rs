@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fmt::Debug, sync::Arc, thread, time::Duration};
 
 use super::{Subject, consumer::Consumer, numbers};
 use crate::{
-    BatchBuilder, Clock, ErrorKind, GroupName, InstanceName, Log, MemberSpec, Offset, Partition, Result, Scan,
-    TableName, Ticket, TopicName, TopicPartition, TopicSpec,
+    BatchBuilder, Clock, ErrorKind, GroupName, InputSpec, InstanceName, Log, MemberSpec, Offset, Partition, Result,
+    Scan, TableName, Ticket, TopicName, TopicPartition, TopicSpec,
 };
 
 use numbers::{Stored, number_in, numbered, numbers_of};
@@ -82,8 +82,10 @@ impl<'a> Fixture<'a> {
             group: group.clone(),
             instance: InstanceName::new("instance-1").expect("this is a name"),
             worker: 0,
-            inputs: inputs.iter().map(|topic| vec![TopicName::clone(topic)]).collect(),
-            tables: Vec::new(),
+            inputs: inputs
+                .iter()
+                .map(|topic| InputSpec { topics: vec![TopicName::clone(topic)], ..Default::default() })
+                .collect(),
             max_silence: self.timing.patience * 2,
         }
     }
@@ -94,7 +96,7 @@ impl<'a> Fixture<'a> {
 
     /// Joins and polls until all partitions of the inputs are its own.
     pub(super) fn join_alone(&self, spec: MemberSpec) -> Consumer {
-        let all = self.partitions_of(spec.inputs.concat().iter());
+        let all = self.partitions_of(spec.topics().iter());
         let mut consumer = self.join(spec);
         consumer.until_owns(&all);
         consumer

@@ -11,7 +11,7 @@ use super::{
     numbers::{Stored, text_of},
     stage::Stage,
 };
-use crate::{ErrorKind, MemberSpec, Partition, Scan, TopicPartition};
+use crate::{ErrorKind, InputSpec, MemberSpec, Partition, Scan, TopicPartition};
 
 const PARTITION_COUNT: u32 = 4;
 
@@ -54,7 +54,7 @@ pub fn co_partitioned_topics_have_one_owner(subject: &mut dyn Subject) {
     let group = fixture.group("both");
     let join = |instance| {
         let stage = Stage::new(&fixture, "both", &left, &[]);
-        let inputs = vec![vec![left.clone(), right.clone()]];
+        let inputs = vec![InputSpec { topics: vec![left.clone(), right.clone()], ..Default::default() }];
         fixture.join(MemberSpec { inputs, group: group.clone(), ..stage.spec(&fixture, instance) })
     };
     let (mut one, mut other) = (join("instance-1"), join("instance-2"));

@@ -9,8 +9,8 @@ use super::{
     stage::Stage,
 };
 use crate::{
-    BatchBuilder, Commit, ErrorKind, GroupSpec, MemberSpec, NewRecord, Offset, Output, Partition, Scan, Timestamp,
-    TopicSpec,
+    BatchBuilder, Commit, ErrorKind, GroupSpec, InputSpec, MemberSpec, NewRecord, Offset, Output, Partition, Scan,
+    Timestamp, TopicSpec,
 };
 
 /// The numbers in a message.
@@ -74,10 +74,14 @@ pub fn another_partition_count_for_a_topic(subject: &mut dyn Subject) {
 /// With both counts.
 pub fn co_partitioned_topics_of_different_counts(subject: &mut dyn Subject) {
     let fixture = Fixture::open(subject, "refused-pair");
-    let inputs = vec![vec![fixture.topic("left", 11), fixture.topic("right", 13)]];
+    let topics = vec![fixture.topic("left", 11), fixture.topic("right", 13)];
+    let inputs = vec![InputSpec { topics, ..Default::default() }];
     let spec = MemberSpec { inputs, ..fixture.spec(&fixture.group("both"), &[]) };
+    let group = spec.group.clone();
     let message = refusal(fixture.log.join(spec).map(|_| ()), ErrorKind::Invalid);
     expect_counts(&message, [11, 13]);
+    let groups = fixture.log.groups().expect("groups can be listed");
+    assert!(groups.iter().all(|known| known.name != group), "a refused member has left its group behind");
 }
 
 /// There is nothing to be durable or atomic about; an empty output next to something else is left out.

@@ -11,7 +11,7 @@ use super::{
     numbers::text_of,
     stage::Stage,
 };
-use crate::{Commit, ErrorKind, MemberSpec, Offset, Partition, Row, RowChange, Scan, TableName, Ticket};
+use crate::{Commit, ErrorKind, InputSpec, MemberSpec, Offset, Partition, Row, RowChange, Scan, TableName, Ticket};
 
 const FIRST: Partition = Partition(0);
 
@@ -110,7 +110,8 @@ pub fn tables_and_partitions_are_separate(subject: &mut dyn Subject) {
     let stage = stage(&fixture, 2);
     let (one, other) = (fixture.table("one"), fixture.table("one-other"));
     let tables = vec![one.clone(), other.clone()];
-    let mut consumer = fixture.join_alone(MemberSpec { tables, ..stage.spec(&fixture, "instance-1") });
+    let inputs = vec![InputSpec { topics: vec![stage.input.clone()], tables }];
+    let mut consumer = fixture.join_alone(MemberSpec { inputs, ..stage.spec(&fixture, "instance-1") });
     let changes: [Change<'_>; 3] =
         [(&one, 0, b"k", Some(b"one-0")), (&one, 1, b"k", Some(b"one-1")), (&other, 0, b"k", Some(b"other-0"))];
     fixture.wait(put(&mut consumer, &changes));
@@ -172,6 +173,39 @@ pub fn a_reader_is_caught_up_when_the_input_is_consumed(subject: &mut dyn Subjec
         assert!(row.is_some(), "caught up without the row of the last record");
         fixture.wait(caught_up());
     }
+}
+
+/// Partition 0 of another topic of the group is another's. Its owner would write these rows beside theirs.
+pub fn rows_belong_to_the_partitions_of_their_tables_topics(subject: &mut dyn Subject) {
+    let fixture = Fixture::open(subject, "rows-input");
+    let (left, right) = (fixture.topic("left", 1), fixture.topic("right", 1));
+    let stage = Stage::new(&fixture, "two", &left, &[]);
+    let right_input = InputSpec { topics: vec![right.clone()], ..Default::default() };
+    let join = |instance| {
+        let mut spec = stage.spec(&fixture, instance);
+        spec.inputs.push(right_input.clone());
+        fixture.join(spec)
+    };
+    let mut members = [join("instance-1"), join("instance-2")];
+    fixture.until("each of two members has one of two inputs", || {
+        members.iter_mut().for_each(Consumer::step_early);
+        members.iter().all(|member| member.owned.len() == 1)
+    });
+    members.sort_by_key(|member| member.owned.contains(&at(&right, 0)));
+    let [owner, stranger] = &mut members;
+    refusal(stranger.get(&stage.table, FIRST, b"k"), ErrorKind::Fenced);
+    refusal(stranger.scan(&stage.table, FIRST, Scan::prefix(b"")), ErrorKind::Fenced);
+    let row = RowChange {
+        table: stage.table.clone(),
+        partition: FIRST,
+        key: Bytes::from_static(b"k"),
+        value: Some(Bytes::from_static(b"stranger")),
+    };
+    let offsets = vec![(at(&right, 0), Offset(0))];
+    refusal(stranger.commit(Commit { outputs: Vec::new(), rows: vec![row], offsets }), ErrorKind::Invalid);
+    fixture.wait(put(owner, &[(&stage.table, 0, b"k", Some(b"owner"))]));
+    let row = owner.get(&stage.table, FIRST, b"k").expect("an owned row can be read");
+    assert_eq!(row.as_deref(), Some(&b"owner"[..]));
 }
 
 /// Those of another member, and those not assigned yet.

@@ -6,7 +6,7 @@ use super::{
     consumer::Consumer,
     fixture::{Fixture, at},
 };
-use crate::{GroupName, InstanceName, MemberSpec, Partition, TableName, TopicName};
+use crate::{GroupName, InputSpec, InstanceName, MemberSpec, Partition, TableName, TopicName};
 
 #[derive(Clone)]
 pub(super) struct Stage {
@@ -34,7 +34,7 @@ impl Stage {
     pub(super) fn spec(&self, fixture: &Fixture<'_>, instance: &str) -> MemberSpec {
         MemberSpec {
             instance: InstanceName::new(instance).expect("the suite's instance names are names"),
-            tables: vec![self.table.clone()],
+            inputs: vec![InputSpec { topics: vec![self.input.clone()], tables: vec![self.table.clone()] }],
             ..fixture.spec(&self.group, &[&self.input])
         }
     }

@@ -1,12 +1,12 @@
 //! Which topics of a service need one owner for the partitions of one number.
 
-use linecook_log::TopicName;
+use linecook_log::{InputSpec, TopicName};
 
 use super::{Role, Service};
 
 impl Service {
-    /// The topics it reads: those of one inner list are folded into the same tables, so they are co-partitioned.
-    pub fn co_partitioned_inputs(&self) -> Vec<Vec<TopicName>> {
+    /// What it reads, with its tables: topics that are folded into the same tables are co-partitioned.
+    pub(crate) fn input_specs(&self) -> Vec<InputSpec> {
         let mut sets: Vec<Related> = Vec::new();
         for input in &self.inputs {
             let mut set = Related { tables: self.tables_folded_from(&input.topic), topics: vec![] };
@@ -19,7 +19,14 @@ impl Service {
             set.topics.push(input.topic.clone());
             sets.insert(first, set);
         }
-        sets.into_iter().map(|set| set.topics).collect()
+        sets.into_iter().map(|set| self.input_spec(set)).collect()
+    }
+
+    fn input_spec(&self, mut set: Related) -> InputSpec {
+        set.tables.sort_unstable();
+        set.tables.dedup();
+        let tables = set.tables.iter().map(|table| self.tables[*table].name().clone());
+        InputSpec { tables: tables.collect(), topics: set.topics }
     }
 
     fn tables_folded_from(&self, topic: &TopicName) -> Vec<usize> {

@@ -232,7 +232,7 @@ fn rows_of_a_partition_that_was_given_away_are_left_to_its_owner() {
 /// before the next, so the worker polled no more, and was put out of its group for its silence.
 #[test]
 fn a_worker_whose_rows_cannot_be_deleted_polls_on() {
-    for kind in [ErrorKind::Full, ErrorKind::Unavailable, ErrorKind::Retriable, ErrorKind::Fenced, ErrorKind::Invalid] {
+    for kind in [ErrorKind::Full, ErrorKind::Unavailable, ErrorKind::Fenced, ErrorKind::Invalid] {
         let mut fixture = fixture();
         fixture.handle([order("7", 0, 9)]);
         expire(&fixture);

@@ -199,7 +199,7 @@ impl Rows for ScriptedLog {
 impl ScriptedLog {
     /// The one table that the test's service has.
     fn only_table(&self) -> TableName {
-        self.0.lock().joins[0].tables[0].clone()
+        self.0.lock().joins[0].inputs.iter().find_map(|input| input.tables.first()).unwrap().clone()
     }
 }
 

@@ -3,7 +3,8 @@
 //! | kind | what it means | what comes next |
 //! |---|---|---|
 //! | `Fenced` | some partition is another's | poll, which tells which; go on with the rest |
-//! | `Full`, `Unavailable`, `Retriable` | nothing happened | wait, take the same records in hand again |
+//! | `Fenced`, from a poll | another worker has this one's name | end: two that join again and again would only put each other out |
+//! | `Full`, `Unavailable` | nothing happened | wait, take the same records in hand again |
 //! | `Invalid` | the log never takes this commit | commit record by record; the one it does not take is a dead letter, with less and less of the record in it |
 //! | `Unknown` | it may have happened | drop the member, join again |
 //!
@@ -122,8 +123,8 @@ impl Worker {
         self.drop_hand();
         let attempt = self.isolation.attempt.take();
         match error.kind() {
-            ErrorKind::Fenced => Ok(self.was_fenced(&error)),
-            ErrorKind::Full | ErrorKind::Unavailable | ErrorKind::Retriable => Ok(self.blocked(&error)),
+            ErrorKind::Fenced if !self.is_replaced() => Ok(self.was_fenced(&error)),
+            ErrorKind::Full | ErrorKind::Unavailable => Ok(self.blocked(&error)),
             ErrorKind::Unknown => {
                 self.drop_member();
                 Ok(self.blocked(&error))
@@ -150,6 +151,10 @@ impl Worker {
             self.metrics.gave_up(&owned);
         }
         self.health.owns(Vec::new());
+    }
+
+    fn is_replaced(&self) -> bool {
+        self.joined.as_ref().is_some_and(|joined| joined.is_replaced)
     }
 
     fn was_fenced(&mut self, error: &Error) -> Step {

@@ -16,8 +16,9 @@ use linecook_embedded::{
     inspect::{Inspection, StoredRecord},
 };
 use linecook_log::{
-    BatchBuilder, Commit, Fetch, GroupName, Header, InstanceName, Log, MemberSpec, NewRecord, Offset, Origin, Output,
-    Partition, Poll, RowChange, Source, SystemClock, TableName, Timestamp, TopicName, TopicPartition, TopicSpec,
+    BatchBuilder, Commit, Fetch, GroupName, Header, InputSpec, InstanceName, Log, MemberSpec, NewRecord, Offset,
+    Origin, Output, Partition, Poll, RowChange, Source, SystemClock, TableName, Timestamp, TopicName, TopicPartition,
+    TopicSpec,
 };
 use tempfile::TempDir;
 
@@ -242,8 +243,7 @@ fn cook(log: &Arc<dyn Log>, ends: &[Offset; 2]) {
             group: GroupName::new("kitchen").unwrap(),
             instance: InstanceName::new("one").unwrap(),
             worker: 0,
-            inputs: vec![vec![name("orders")]],
-            tables: vec![TableName::new("stock").unwrap()],
+            inputs: vec![InputSpec { topics: vec![name("orders")], tables: vec![TableName::new("stock").unwrap()] }],
             max_silence: PATIENCE,
         })
         .unwrap();

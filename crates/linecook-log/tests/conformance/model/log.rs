@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use linecook_log::{
-    Batch, BatchBuilder, Clock, Error, GroupDescription, GroupName, GroupSpec, Log, Member, MemberSpec, Offset,
-    Partition, PartitionDescription, Result, Row, Rows, Scan, Status, TableName, Ticket, TopicDescription, TopicName,
+    Batch, BatchBuilder, Clock, Error, GroupDescription, GroupName, GroupSpec, InputSpec, Log, Member, MemberSpec,
+    Offset, Partition, PartitionDescription, Result, Row, Rows, Scan, Status, TableName, Ticket, TopicDescription,
     TopicPartition, TopicSpec,
 };
 
@@ -24,9 +24,9 @@ impl ModelLog {
 }
 
 /// What has one owner, in the order of the inputs.
-fn units(data: &Data, inputs: &[Vec<TopicName>]) -> Result<Vec<Unit>> {
+fn units(data: &Data, inputs: &[InputSpec]) -> Result<Vec<Unit>> {
     let mut units = Vec::new();
-    for topics in inputs.iter().filter(|topics| !topics.is_empty()) {
+    for topics in inputs.iter().map(|input| &input.topics).filter(|topics| !topics.is_empty()) {
         let count = data.partition_count(&topics[0])?;
         for topic in topics {
             let other = data.partition_count(topic)?;
@@ -119,7 +119,7 @@ impl Log for ModelLog {
     fn join(&self, spec: MemberSpec) -> Result<Box<dyn Member>> {
         let mut state = self.open_state()?;
         let units = units(&state.current, &spec.inputs)?;
-        let (group, topics) = (spec.group.clone(), spec.inputs.concat());
+        let (group, topics) = (spec.group.clone(), spec.topics());
         let (declared, read) = (group.clone(), topics.clone());
         self.0.make_durable(&mut state, move |data| data.declare(&declared, &read));
         state.next_member += 1;

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use linecook_log::{
-    Assignment, Batch, Clock, Commit, Error, ErrorKind, Fetch, GroupName, Member, Offset, Partition, Poll, Result, Row,
-    Scan, TableName, Ticket, TopicName, TopicPartition,
+    Assignment, Batch, Clock, Commit, Error, ErrorKind, Fetch, GroupName, Member, MemberSpec, Offset, Partition, Poll,
+    Result, Row, Scan, TableName, Ticket, TopicName, TopicPartition,
 };
 
 use super::{
@@ -31,7 +31,7 @@ impl ModelMember {
 
     fn next(&self, state: &mut State, max_bytes: usize) -> Result<Option<Poll>> {
         if self.membership(state).is_none() {
-            return Err(Error::new(ErrorKind::Unknown, format!("another member took the place: group={}", self.group)));
+            return Err(Error::new(ErrorKind::Fenced, format!("another member took the place: group={}", self.group)));
         }
         let group = state.groups.get_mut(&self.group).expect("a member's group is known");
         Ok(match group.turn(self.id, &self.units, self.shared.now()) {
@@ -82,10 +82,9 @@ impl ModelMember {
             return Err(fenced(from));
         }
         for row in &commit.rows {
-            if !member.spec.tables.contains(&row.table) {
-                return Err(Error::invalid(format!("a table that the member did not join with: table={}", row.table)));
-            }
-            if !commit.offsets.iter().any(|(from, _)| from.partition == row.partition) {
+            let topics = topics_of(&member.spec, &row.table)?;
+            let is_spoken_for = |from: &TopicPartition| from.partition == row.partition && topics.contains(&from.topic);
+            if !commit.offsets.iter().any(|(from, _)| is_spoken_for(from)) {
                 let text = format!("rows of a partition that the commit does not speak for: {}", row.partition);
                 return Err(Error::invalid(text));
             }
@@ -99,12 +98,21 @@ impl ModelMember {
         commit.outputs.iter().try_for_each(|output| state.current.batches(&output.to).map(drop))
     }
 
-    fn check_owned(&self, state: &mut State, partition: Partition) -> Result<()> {
+    fn check_owned(&self, state: &mut State, table: &TableName, partition: Partition) -> Result<()> {
         state.check_open()?;
-        let member = self.membership(state);
-        let is_owned = member.is_some_and(|member| member.owned.keys().any(|owned| owned.partition == partition));
-        if is_owned { Ok(()) } else { Err(Error::new(ErrorKind::Fenced, format!("not owned: partition={partition}"))) }
+        let fenced = || Error::new(ErrorKind::Fenced, format!("not owned: table={table} partition={partition}"));
+        let member = self.membership(state).ok_or_else(fenced)?;
+        let topics = topics_of(&member.spec, table)?;
+        let is_its = |owned: &TopicPartition| owned.partition == partition && topics.contains(&owned.topic);
+        if member.owned.keys().any(is_its) { Ok(()) } else { Err(fenced()) }
     }
+}
+
+/// The topics that a table is kept of.
+fn topics_of<'s>(spec: &'s MemberSpec, table: &TableName) -> Result<&'s [TopicName]> {
+    let input = spec.inputs.iter().find(|input| input.tables.contains(table));
+    let unknown = || Error::invalid(format!("a table that the member did not join with: table={table}"));
+    input.map(|input| &*input.topics).ok_or_else(unknown)
 }
 
 impl Member for ModelMember {
@@ -128,14 +136,14 @@ impl Member for ModelMember {
 
     fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
         let mut state = self.shared.state.lock();
-        self.check_owned(&mut state, partition)?;
+        self.check_owned(&mut state, table, partition)?;
         let key = (self.group.clone(), table.clone(), partition, Bytes::copy_from_slice(key));
         Ok(state.current.rows.get(&key).cloned())
     }
 
     fn scan(&mut self, table: &TableName, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
         let mut state = self.shared.state.lock();
-        self.check_owned(&mut state, partition)?;
+        self.check_owned(&mut state, table, partition)?;
         Ok(state.current.scan(&(self.group.clone(), table.clone(), partition), scan))
     }
 

@@ -189,7 +189,8 @@ fn two_stages_read_a_topic_once_and_fail_apart() {
     let mut fixture = fixture(|service| {
         service.stage(PIZZA, BAKED, bake).stage(PIZZA, DRAWN, |pizza, _| Ok(pizza.name.len() as u64));
     });
-    assert_eq!(fixture.script().joins[0].inputs, [vec![at("pizza/0").topic]]);
+    let inputs = [linecook_log::InputSpec { topics: vec![at("pizza/0").topic], tables: Vec::new() }];
+    assert_eq!(fixture.script().joins[0].inputs, inputs);
     let made = fixture.handle([pizzas("pizza/0", 0, &["a", "hawaii"])]);
     let expected =
         [r#"baked/0 k={"name":"a!"}"#, "drawn/0 k=1", "drawn/0 k=6", r#"test.dead-letters/0 k={"name":"hawaii"}"#];

@@ -81,7 +81,7 @@ fn a_worker_that_is_fenced_again_and_again_does_not_spin() {
 fn records_whose_commit_failed_lag_until_they_are_committed() {
     let mut fixture = fixture(shout);
     let lag = r#"linecook_lag_seconds{service="test",topic="words",partition="0"}"#;
-    answer(&fixture, ErrorKind::Retriable);
+    answer(&fixture, ErrorKind::Unavailable);
     fixture.will_fetch([words("words/0", 0, &["a"])]);
     assert!(matches!(fixture.step(), Step::Blocked { .. }));
     assert_eq!(fixture.step(), Step::Idle);
@@ -134,7 +134,7 @@ fn a_commit_that_is_made_again_is_the_same() {
     let mut fixture = fixture(|service| {
         service.stage(WORDS, SHOUTED, |word, context| Ok(format!("{word}{}", context.random().u64())));
     });
-    answer(&fixture, ErrorKind::Retriable);
+    answer(&fixture, ErrorKind::Unavailable);
     fixture.will_fetch([words("words/0", 0, &["a", "b"])]);
     assert!(matches!(fixture.step(), Step::Blocked { .. }));
     let made = fixture.handle([words("words/0", 0, &["a", "b"])]);
@@ -341,6 +341,16 @@ fn damage_and_the_end_of_the_log_are_for_the_caller() {
         fixture.script().polls.push_back(Err(Error::new(kind, "it is over")));
         assert_eq!(fixture.worker.step().unwrap_err().kind(), kind);
     }
+}
+
+/// It would have put the other out by joining again, and been put out by it, for ever.
+#[test]
+fn a_worker_whose_name_was_taken_over_ends() {
+    let mut fixture = fixture(shout);
+    fixture.script().polls.push_back(Err(Error::new(ErrorKind::Fenced, "another has this name")));
+    assert_eq!(fixture.worker.step().unwrap_err().kind(), ErrorKind::Fenced);
+    assert_eq!(blocked(&fixture).as_deref(), Some("another has this name"));
+    assert_eq!(fixture.script().joins.len(), 1);
 }
 
 #[test]
