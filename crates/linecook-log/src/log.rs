@@ -34,7 +34,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     fn describe(&self) -> Result<Vec<TopicDescription>>;
 
     /// Appends records to a partition, outside of any group: for what comes in from outside. They are all stored or
-    /// none is. The call does not block; the ticket is done when they are durable.
+    /// none is; several cost a log like Kafka a transaction. The call does not block; the ticket is done when they are
+    /// durable.
     ///
     /// # Errors
     /// `Invalid`: no such topic or partition, a record larger than the log takes, or no records. `Full`: no room.
@@ -76,7 +77,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     fn reset(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()>;
 
     /// Forgets a group that has no members: its offsets are gone, and records are not kept for it any longer. Its rows
-    /// stay.
+    /// stay. One that is declared again is a new group: it begins at the start of each topic, so its service does once
+    /// more what it did with the records that are still there.
     ///
     /// # Errors
     /// `Invalid`: it has members or is not known. `Unavailable`.
