@@ -201,7 +201,8 @@ fn take_entry<K, S: State, I>(
 ) {
     let change =
         |key, value: Vec<u8>| RowChange { table: table.name.clone(), partition, key, value: Some(value.into()) };
-    for items in rows.items {
+    // A row that was begun for an item that could not be encoded has none.
+    for items in rows.items.into_iter().filter(|items| items.value.len() > layout::begun_value().len()) {
         changes.push(change(layout::items_key(&state_key, table.cause(items.first)).into(), items.value));
     }
     if let (Some(state), true) = (rows.state, rows.is_changed) {

@@ -149,11 +149,11 @@ pub(crate) fn body(value: &[u8]) -> Result<&[u8]> {
     }
 }
 
-/// Appends an item to the value of an items row.
+/// Appends an item to the value of an items row, which is as before when it cannot be encoded.
 pub(super) fn put_item<E>(value: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
     let length_at = value.len();
     value.extend_from_slice(&[0; 4]);
-    encode(value)?;
+    encode(value).inspect_err(|_| value.truncate(length_at))?;
     let length = u32::try_from(value.len() - length_at - 4).expect("a record of 4 GiB is refused long before");
     value[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
     Ok(())

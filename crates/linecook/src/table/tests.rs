@@ -320,3 +320,41 @@ fn rows_wait_for_their_deletion_in_the_order_of_time() {
     assert_eq!(reader.get(&"x".repeat(70_000)).unwrap(), None);
     assert_eq!(fixture.script().made.last().unwrap().offsets[0].1, Offset(10));
 }
+
+/// An item that refuses to be written when half of it is.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+struct Half(Vec<String>);
+
+impl serde::Serialize for Half {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut all = serde::ser::Serializer::serialize_seq(serializer, None)?;
+        for one in &self.0 {
+            if one == "half" {
+                return Err(serde::ser::Error::custom("only half of it"));
+            }
+            serde::ser::SerializeSeq::serialize_element(&mut all, one)?;
+        }
+        serde::ser::SerializeSeq::end(all)
+    }
+}
+
+/// The half stayed in the row: a fold that did not mind made every read of the key fail for ever.
+#[test]
+fn an_item_that_cannot_be_written_leaves_nothing_though_the_fold_goes_on() {
+    const SHARED: Table<String, u64, Half> = Table::new("shared");
+    let mut service = crate::ServiceTrial::new(&crate::Definition::new("test", 0, |service| {
+        service.table(SHARED).fold(DONE, |entry, pizza, _| {
+            entry.put(1);
+            drop(entry.push(&Half(pizza.split(' ').map(ToOwned::to_owned).collect())));
+            Ok(())
+        });
+    }));
+    let seven = "7".to_owned();
+    service.send(&DONE, &seven, &"one half".to_owned());
+    assert_eq!(service.table(SHARED).get_with_items(&seven).unwrap().unwrap().items, []);
+    for pizza in ["a b", "one half", "c"] {
+        service.send(&DONE, &seven, &pizza.to_owned());
+    }
+    let found = service.table(SHARED).get_with_items(&seven).unwrap().unwrap();
+    assert_eq!(found.items, [Half(vec!["a".into(), "b".into()]), Half(vec!["c".into()])]);
+}
