@@ -63,7 +63,7 @@ pub use report::{GroupReport, HistoryEnd, PartitionReport, Progress, Report, Seg
 /// ```
 pub struct Inspection {
     found: Vec<FoundSegment>,
-    /// The segment of the first commit that no header says had been synced: the history does not end before it.
+    /// The segment of the first commit that no segment's beginning says had been synced: the history does not end before it.
     unsynced_from: usize,
     _lock: Option<DirectoryLock>,
 }
@@ -187,7 +187,8 @@ impl FoundSegment {
     }
 }
 
-/// The highest number that a header says had been synced.
+/// The highest number that the segments' beginnings say had been synced.
 fn synced_by_headers(found: &[FoundSegment]) -> CommitNumber {
-    found.iter().filter_map(|it| it.header.as_ref().ok()).map(|(header, _)| header.synced).max().unwrap_or_default()
+    let in_headers = found.iter().filter_map(|it| it.header.as_ref().ok()).map(|(header, _)| header.synced);
+    found.first().map_or(CommitNumber(0), |oldest| segment::synced_at_least(oldest.first, in_headers))
 }

@@ -58,8 +58,8 @@ pub(crate) fn recover(
     if found.is_empty() || is_unfinished_start(&found)? {
         return begin(files, options, persisted);
     }
-    let synced = found.iter().filter_map(|it| it.header.as_ref().map(|(header, _)| header.synced)).max();
-    let synced = synced.unwrap_or_default();
+    let in_headers = found.iter().filter_map(|it| it.header.as_ref().map(|(header, _)| header.synced));
+    let synced = segment::synced_at_least(found[0].first, in_headers);
     let from = scan_from(&found, synced, persisted)?;
     // Before its rows reach the tree and before anyone sees it; not only the last segment, or a later power cut would
     // find a hole in what was shown.

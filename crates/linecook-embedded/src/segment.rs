@@ -205,6 +205,15 @@ impl Index {
     }
 }
 
+/// The highest number that is known to have been synced, by the beginnings of the segments that are there. A segment is
+/// dropped only when what the one behind it begins with is on disk, so the oldest one says that much by being there.
+pub(crate) fn synced_at_least(
+    oldest_first: CommitNumber,
+    in_headers: impl Iterator<Item = CommitNumber>,
+) -> CommitNumber {
+    in_headers.max().unwrap_or_default().max(CommitNumber(oldest_first.0.saturating_sub(1)))
+}
+
 /// What to say of a file that cannot be read.
 pub(crate) fn unreadable(error: std::io::Error, what: &str) -> Error {
     Error::new(ErrorKind::Unavailable, format!("cannot read {what}")).with_source(error)
