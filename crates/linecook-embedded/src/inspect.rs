@@ -32,7 +32,7 @@ use crate::{
     files::{Disk, Files, SegmentFile},
     frame::{CommitNumber, NoHead},
     lock::DirectoryLock,
-    log::SEGMENTS,
+    log::{ROWS, SEGMENTS},
     scan::{Found, Frames},
     segment::{self, Header, unreadable},
 };
@@ -65,6 +65,8 @@ pub struct Inspection {
     found: Vec<FoundSegment>,
     /// The segment of the first commit that no segment's beginning says had been synced: the history does not end before it.
     unsynced_from: usize,
+    /// Up to which commit rows are on disk, at least, or what is wrong with them; `None`: they were not looked at.
+    rows: Option<Result<Option<linecook_rows::Number>, linecook_rows::Error>>,
     _lock: Option<DirectoryLock>,
 }
 
@@ -88,7 +90,8 @@ impl Inspection {
             return Err(Error::invalid(text));
         }
         let lock = DirectoryLock::take_to_read(data_dir)?;
-        Self::open_on(&Disk::new(segments), lock)
+        let rows = linecook_rows::inspect(data_dir.join(ROWS));
+        Ok(Self { rows: Some(rows), ..Self::open_on(&Disk::new(segments), lock)? })
     }
 
     /// Opens what a log wrote on another file layer.
@@ -106,7 +109,7 @@ impl Inspection {
         let found = found.map(|(name, first)| FoundSegment::open(files, name, first)).collect::<Result<Vec<_>>>()?;
         let unsynced = synced_by_headers(&found).next();
         let begins_before = found.partition_point(|segment| segment.first <= unsynced);
-        Ok(Self { found, unsynced_from: begins_before.saturating_sub(1), _lock: lock })
+        Ok(Self { found, unsynced_from: begins_before.saturating_sub(1), rows: None, _lock: lock })
     }
 
     /// Whether opening reads a segment whatever rows are there. The ones before it reads only as far as rows are to be

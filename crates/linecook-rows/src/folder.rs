@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! rows/format     magic and version of our layout; written last, so a folder with it was complete once
+//! rows/persisted  up to which commit rows are on disk, in decimal: at least, for whoever looks without opening
 //! rows/tree/      the files of the tree: `current` names the manifest `v<id>`, which names the tables
 //! rows/tree/tables/
 //! ```
 
-use crate::{Error, layout};
+use crate::{Error, Number, layout};
 use lsm_tree::checksum::{Checksum, ChecksummedWriter};
 use std::{
     fs::{self, File},
@@ -17,6 +18,8 @@ use std::{
 const FORMAT: &str = "format";
 /// Where the format file is written before it gets its name.
 const FORMAT_DRAFT: &str = "format.new";
+const PERSISTED: &str = "persisted";
+const PERSISTED_DRAFT: &str = "persisted.new";
 const TREE: &str = "tree";
 const TABLES: &str = "tables";
 const CURRENT: &str = "current";
@@ -54,6 +57,23 @@ pub(crate) fn inspect(folder: &Path) -> Result<Found, Error> {
         }
         Err(error) => Err(Error::io(at("read the format file", folder), error)),
     }
+}
+
+/// Up to which commit rows are on disk, at least; `None`: there is no store, or nothing says so. The folder is looked at
+/// as [`inspect`] does it, and its tables are not read.
+pub(crate) fn persisted(folder: &Path) -> Result<Option<Number>, Error> {
+    if inspect(folder)? == Found::Nothing {
+        return Ok(None);
+    }
+    let noted = fs::read_to_string(folder.join(PERSISTED)).ok();
+    Ok(noted.and_then(|text| text.trim().parse().ok()).map(Number))
+}
+
+/// Notes up to which commit rows are on disk by now. It is not synced, and a failure is nothing to stop for: an older
+/// note is true as well, and who opens the store asks the tree.
+pub(crate) fn note_persisted(folder: &Path, number: Number) {
+    let draft = folder.join(PERSISTED_DRAFT);
+    fs::write(&draft, format!("{number}\n")).and_then(|()| fs::rename(&draft, folder.join(PERSISTED))).ok();
 }
 
 /// A folder without format file is ours to fill if it holds nothing but what a crash in [`finish`] leaves: an empty

@@ -61,6 +61,16 @@ pub use range::KeyRange;
 pub use snapshot::{Rows, Snapshot};
 pub use store::{Installed, Options, Store};
 
+/// Up to which commit the rows in a folder are on disk, at least, without opening the store or changing anything. `None`:
+/// there is no store, or nothing in there says so.
+///
+/// # Errors
+///
+/// As [`Store::open`], as far as that shows without reading the tables.
+pub fn inspect(folder: impl AsRef<std::path::Path>) -> Result<Option<Number>, Error> {
+    folder::persisted(folder.as_ref())
+}
+
 /// The number of a commit: its position in the log that the rows are a cache of.
 ///
 /// The first commit is 1; 0 stands for "no commit yet".

@@ -3,6 +3,7 @@
 use crate::{
     Error, ErrorKind,
     backlog::{Job, Sealed},
+    folder,
     store::Shared,
     tree::{Compacted, message_of},
 };
@@ -50,6 +51,7 @@ impl Shared {
         let retain = self.readers.retain(sealed.until);
         match self.tree.flush(&sealed.memtable, retain) {
             Ok(()) => {
+                folder::note_persisted(&self.folder, sealed.until);
                 self.report_installed();
                 self.backlog.flushed();
                 Ok(())

@@ -81,15 +81,25 @@ pub enum DamageKind {
         found: Offset,
     },
     /// A group has consumed what is not there.
-    OffsetOutOfBounds {
+    OffsetBeyondEnd {
         /// The group.
         group: GroupName,
         /// The partition.
         partition: TopicPartition,
         /// The offset it has come to.
         offset: Offset,
-        /// The offsets that are possible, from the first up to this end.
-        bounds: (Offset, Offset),
+        /// The end of the partition then.
+        end: Offset,
+    },
+    /// The log ends before the commits that the rows are made of: commits were lost that had been on disk.
+    BehindTheRows {
+        /// Up to which commit rows are on disk.
+        rows_up_to: CommitNumber,
+    },
+    /// The folder of the rows is of another version, or is not what it was.
+    RowStore {
+        /// What is wrong with it.
+        reason: String,
     },
     /// A whole frame says what contradicts itself or the frames before it.
     FrameContradicts {
@@ -168,7 +178,9 @@ impl DamageKind {
             Self::BatchUnreadable { .. } => "batch_unreadable",
             Self::RowsUnreadable { .. } => "rows_unreadable",
             Self::OffsetGap { .. } => "offset_gap",
-            Self::OffsetOutOfBounds { .. } => "offset_out_of_bounds",
+            Self::OffsetBeyondEnd { .. } => "offset_beyond_end",
+            Self::BehindTheRows { .. } => "behind_the_rows",
+            Self::RowStore { .. } => "row_store",
             Self::FrameContradicts { .. } => "frame_contradicts",
             Self::IndexMissing => "index_missing",
             Self::IndexDamaged => "index_damaged",
@@ -208,11 +220,14 @@ impl fmt::Display for DamageKind {
             Self::OffsetGap { partition, expected, found } => {
                 write!(f, "offsets are not contiguous: partition={partition} expected={expected} found={found}")
             }
-            Self::OffsetOutOfBounds { group, partition, offset, bounds: (start, end) } => write!(
+            Self::OffsetBeyondEnd { group, partition, offset, end } => write!(
                 f,
-                "a group has consumed what is not there: group={group} partition={partition} offset={offset} \
-                 start={start} end={end}"
+                "a group has consumed what is not there: group={group} partition={partition} offset={offset} end={end}"
             ),
+            Self::BehindTheRows { rows_up_to } => {
+                write!(f, "the log ends before commits whose rows are on disk: rows_up_to={rows_up_to}")
+            }
+            Self::RowStore { reason } => write!(f, "the rows cannot be used: {reason}"),
             Self::FrameContradicts { reason } => write!(f, "the frame contradicts {reason}"),
             Self::IndexMissing => f.write_str("the index of a closed segment is missing"),
             Self::IndexDamaged => f.write_str("the index of a closed segment is damaged"),

@@ -19,6 +19,7 @@ impl Serialize for Report {
         let report = ReportJson {
             is_sound: self.is_sound(),
             synced_commit: self.synced.0,
+            rows_up_to_commit: self.rows_up_to.map(|number| number.0),
             end,
             topics: self.topics.iter().map(topic).collect(),
             groups: self.groups.iter().map(group).collect(),
@@ -35,6 +36,7 @@ impl Serialize for Report {
 struct ReportJson<'a> {
     is_sound: bool,
     synced_commit: u64,
+    rows_up_to_commit: Option<u64>,
     end: Option<EndJson<'a>>,
     topics: Vec<TopicJson<'a>>,
     groups: Vec<GroupJson<'a>>,

@@ -23,6 +23,8 @@ pub struct Report {
     /// The highest number that something in the files says had been synced. What was synced last is not written down
     /// anywhere, so the newest commits are usually behind it.
     pub synced: CommitNumber,
+    /// Up to which commit rows are known to be on disk, at least; `None`: nothing says so.
+    pub rows_up_to: Option<CommitNumber>,
     /// Where the history ends; `None` without segments.
     pub end: Option<HistoryEnd>,
     /// What is wrong, in the order of the files; at most [`DAMAGE_MAX`](Self::DAMAGE_MAX) of it.

@@ -161,9 +161,9 @@ fn rows_that_are_none_are_found() {
 fn a_group_that_has_consumed_what_is_not_there_is_found() {
     let mut forged = Forged::new();
     forged.offset(1, 1);
-    let DamageKind::OffsetOutOfBounds { group, partition, offset, bounds } = forged.finding() else { panic!() };
+    let DamageKind::OffsetBeyondEnd { group, partition, offset, end } = forged.finding() else { panic!() };
     assert_eq!((group.as_str(), partition, offset), ("kitchen", orders(1), Offset(1)));
-    assert_eq!(bounds, (Offset(0), Offset(0)));
+    assert_eq!(end, Offset(0));
 }
 
 #[test]
@@ -278,6 +278,7 @@ fn the_report_for_programs_has_not_changed() {
     let (position, stored) = (report.damage[0].position, batch().part.stored);
     let expected = serde_json::json!({
         "is_sound": true,
+        "rows_up_to_commit": null,
         "synced_commit": 3,
         "end": { "file": "00000000000000000004.log", "position": report.segments[1].bytes, "last_commit": 3 },
         "topics": [{

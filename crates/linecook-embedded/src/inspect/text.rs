@@ -4,7 +4,10 @@ use std::fmt;
 
 use linecook_log::Timestamp;
 
-use super::report::{Report, TopicReport};
+use super::{
+    damage::{Damage, DamageKind},
+    report::{Report, TopicReport},
+};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,6 +57,9 @@ impl Report {
         match (self.is_sound(), self.damage.is_empty()) {
             (true, true) => writeln!(f, "The log is sound.")?,
             (true, false) => writeln!(f, "The log is sound; opening tidies up what a crash left (see the end).")?,
+            (false, _) if self.is_of_another_version() => {
+                writeln!(f, "The log was written by another version of this program (see the end).")?;
+            }
             (false, _) => writeln!(f, "THE LOG IS DAMAGED (see the end).")?,
         }
         match &self.end {
@@ -64,6 +70,12 @@ impl Report {
                 end.last_commit, end.file, end.position, self.synced
             ),
         }
+    }
+
+    /// Whether nothing else is wrong.
+    fn is_of_another_version(&self) -> bool {
+        let of_version = |damage: &Damage| matches!(damage.kind, DamageKind::UnknownVersion { .. });
+        self.damage.iter().filter(|damage| !damage.opening.is_harmless()).all(of_version)
     }
 
     fn group_rows(&self) -> Vec<Vec<String>> {

@@ -238,3 +238,57 @@ impl CloseAndDrop for linecook_embedded::EmbeddedLog {
         linecook_log::Log::close(&self).unwrap();
     }
 }
+
+/// What a crash leaves and what is left of a log that was cut look the same. The rows tell them apart: opening refused
+/// what the report called sound.
+#[test]
+fn a_log_that_ends_before_its_rows_is_damaged() {
+    let whole = Directory::new();
+    let log = whole.open();
+    written::write(&log, 200);
+    log.close().unwrap();
+    let report = whole.inspect().report();
+    let end = report.end.as_ref().unwrap();
+    assert!(report.is_sound(), "{report}");
+    assert_eq!(report.rows_up_to, Some(end.last_commit), "a close leaves nothing to be replayed");
+
+    let is_behind = |directory: &Directory| {
+        let report = directory.inspect().report();
+        let kinds = report.damage.iter().filter(|damage| !damage.opening.is_harmless()).map(|damage| &damage.kind);
+        assert!(!report.is_sound(), "{report}");
+        assert!(report.damage.iter().all(|damage| damage.opening == Opening::Refuses), "{report}");
+        assert!(kinds.into_iter().any(|kind| matches!(kind, DamageKind::BehindTheRows { .. })), "{report}");
+        assert_refused(directory);
+    };
+    let cut = whole.copy_with_rows();
+    cut.cut(&end.file, end.position - 1);
+    is_behind(&cut);
+    let emptied = whole.copy_with_rows();
+    for segment in &report.segments {
+        std::fs::remove_file(emptied.segment(&segment.file)).unwrap();
+    }
+    is_behind(&emptied);
+}
+
+#[test]
+fn rows_of_another_version_are_told_and_damaged_ones_are_made_again() {
+    let directory = Directory::new();
+    let log = directory.open();
+    written::write(&log, 20);
+    log.close().unwrap();
+    let current = directory.path().join("rows/tree/current");
+    let manifest = std::fs::read(&current).unwrap();
+    std::fs::write(&current, &manifest[..5]).unwrap();
+    let (kind, opening, _) = finding(&directory.inspect().report());
+    assert!(matches!(kind, DamageKind::RowStore { .. }) && opening == Opening::MakesAgain, "{kind:?} {opening:?}");
+    drop(directory.copy_with_rows().open());
+
+    std::fs::write(&current, manifest).unwrap();
+    let format = directory.path().join("rows/format");
+    let mut bytes = std::fs::read(&format).unwrap();
+    *bytes.last_mut().unwrap() += 1;
+    std::fs::write(&format, bytes).unwrap();
+    let (kind, opening, _) = finding(&directory.inspect().report());
+    assert!(matches!(kind, DamageKind::RowStore { .. }) && opening == Opening::Refuses, "{kind:?} {opening:?}");
+    assert_refused(&directory);
+}

@@ -22,6 +22,8 @@ use linecook_log::{
 };
 use tempfile::TempDir;
 
+use crate::support::copy_folder;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Segments of 32 KiB.
@@ -80,6 +82,13 @@ impl Directory {
             let path = entry.unwrap().path();
             fs::copy(&path, copy.segment(path.file_name().unwrap().to_str().unwrap())).unwrap();
         }
+        copy
+    }
+
+    /// All of it, rows too.
+    pub(super) fn copy_with_rows(&self) -> Self {
+        let copy = Self::new();
+        copy_folder(self.path(), copy.path());
         copy
     }
 
