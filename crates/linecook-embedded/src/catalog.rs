@@ -47,6 +47,7 @@ pub(crate) struct Progress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) name: GroupName,
+    /// Its progress is then where one of its name goes on: behind what was there when it was dropped.
     pub(crate) is_dropped: bool,
     pub(crate) progress: BTreeMap<PartitionId, Progress>,
 }
@@ -88,6 +89,12 @@ impl Catalog {
 
     pub(crate) fn group_id(&self, name: &GroupName) -> Option<GroupId> {
         self.known_groups().find(|(_, group)| group.name == *name).map(|(id, _)| id)
+    }
+
+    /// Where a new group of that name begins, if one was forgotten that had read the partition.
+    pub(crate) fn dropped_progress(&self, name: &GroupName, partition: PartitionId) -> Option<Offset> {
+        let mut dropped = self.groups.iter().rev().filter(|group| group.is_dropped && group.name == *name);
+        dropped.find_map(|group| group.progress.get(&partition)).map(|progress| progress.offset)
     }
 
     /// The groups that are not forgotten.
@@ -141,7 +148,9 @@ impl Catalog {
             Entry::GroupDropped { group } => {
                 let group = self.groups.get_mut(group.0 as usize)?;
                 group.is_dropped = true;
-                group.progress.clear();
+                for (partition, progress) in &mut group.progress {
+                    progress.offset = *self.ends.get(partition.0 as usize)?;
+                }
             }
         }
         Some(())

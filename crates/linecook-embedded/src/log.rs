@@ -320,7 +320,8 @@ fn known_group(catalog: &Catalog, name: &GroupName) -> Result<GroupId> {
     catalog.group_id(name).ok_or_else(|| Error::invalid(format!("no such group: group={name}")))
 }
 
-/// What makes a group known that reads these topics, from the oldest records on. Nothing for what is known already.
+/// What makes a group known that reads these topics, from the oldest records on, or from where one of its name was
+/// dropped. Nothing for what is known already.
 fn declare_group(engine: &Engine, writer: &mut Writer, name: &GroupName, topics: &[TopicName]) -> Result<Prepared> {
     let catalog = &writer.catalog;
     let known = catalog.group_id(name);
@@ -331,12 +332,9 @@ fn declare_group(engine: &Engine, writer: &mut Writer, name: &GroupName, topics:
         for partition in catalog.topic(topic)?.partition_ids() {
             let is_known = known.is_some_and(|id| catalog.group(id).progress.contains_key(&partition));
             if !is_known {
-                offsets.push(PreparedOffset {
-                    group: id,
-                    partition,
-                    offset: engine.segments.start(partition),
-                    epoch: 0,
-                });
+                let dropped_at = catalog.dropped_progress(name, partition).unwrap_or_default();
+                let offset = engine.segments.start(partition).max(dropped_at);
+                offsets.push(PreparedOffset { group: id, partition, offset, epoch: 0 });
             }
         }
     }

@@ -167,7 +167,7 @@ macro_rules! conformance_tests {
                 a_declared_group_is_known_and_reads_from_the_start
                 a_reset_moves_a_group_without_members
                 a_reset_that_is_refused_moves_nothing
-                a_dropped_group_is_forgotten_but_its_rows_stay
+                a_dropped_group_goes_on_behind_what_was_there
                 topics_are_described_with_start_and_end
                 an_open_log_takes_writes_and_names_its_figures
             }

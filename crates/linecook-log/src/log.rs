@@ -77,8 +77,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     fn reset(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()>;
 
     /// Forgets a group that has no members: its offsets are gone, and records are not kept for it any longer. Its rows
-    /// stay. One that is declared again is a new group: it begins at the start of each topic, so its service does once
-    /// more what it did with the records that are still there.
+    /// stay. One that is declared again goes on behind what was there when it was dropped: what it had not read by then it
+    /// never reads, and nothing it reads twice.
     ///
     /// # Errors
     /// `Invalid`: it has members or is not known. `Unavailable`.

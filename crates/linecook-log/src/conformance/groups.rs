@@ -103,9 +103,9 @@ pub fn a_reset_that_is_refused_moves_nothing(subject: &mut dyn Subject) {
     fixture.log.reset(&name, &[(at(&topic, 1), end)]).expect("the end itself is an offset");
 }
 
-/// It begins anew, with the rows that it had.
-pub fn a_dropped_group_is_forgotten_but_its_rows_stay(subject: &mut dyn Subject) {
-    let fixture = Fixture::open(subject, "groups-dropped");
+/// It goes on behind what was there, with the rows that it had: nothing is done twice.
+pub fn a_dropped_group_goes_on_behind_what_was_there(subject: &mut dyn Subject) {
+    let mut fixture = Fixture::open(subject, "groups-dropped");
     let topic = fixture.topic("in", 1);
     let stage = Stage::new(&fixture, "dropped", &topic, &[]);
     fixture.store(&at(&topic, 0), 0..5);
@@ -114,14 +114,17 @@ pub fn a_dropped_group_is_forgotten_but_its_rows_stay(subject: &mut dyn Subject)
     let commit = consumer.copy(&records, &[], Some(&stage.table)).expect("rows can be read");
     fixture.wait(consumer.commit(commit).expect("a commit is taken"));
     leave(&fixture, consumer, &stage.group);
+    fixture.store(&at(&topic, 0), 5..7);
 
     fixture.log.drop_group(&stage.group).expect("a group without members can be dropped");
     assert!(described(&fixture, &stage.group).is_none(), "a dropped group is still listed");
     refusal(fixture.log.reset(&stage.group, &[(at(&topic, 0), Offset(0))]), ErrorKind::Invalid);
     refusal(fixture.log.drop_group(&stage.group), ErrorKind::Invalid);
 
+    fixture.kill_and_reopen();
+    fixture.store(&at(&topic, 0), 7..10);
     let mut consumer = stage.join_alone(&fixture);
-    assert_eq!(numbers_of(&consumer.take(5)), [0, 1, 2, 3, 4], "a group without offsets begins at the start");
+    assert_eq!(numbers_of(&consumer.take(3)), [7, 8, 9], "what was there when it was dropped is not read");
     let rows = consumer.scan(&stage.table, Partition(0), Scan::prefix(b"")).expect("rows can be scanned");
     assert_eq!(rows.len(), 5, "the rows of a dropped group stay");
 }

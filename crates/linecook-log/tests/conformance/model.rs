@@ -88,6 +88,8 @@ struct Data {
     topics: BTreeMap<TopicName, Vec<Vec<Batch>>>,
     /// Every known group, with every partition that it reads.
     offsets: BTreeMap<GroupName, BTreeMap<TopicPartition, Offset>>,
+    /// Where groups go on that were dropped.
+    dropped: BTreeMap<GroupName, BTreeMap<TopicPartition, Offset>>,
     rows: BTreeMap<(GroupName, TableName, Partition, Bytes), Bytes>,
 }
 
@@ -250,10 +252,13 @@ impl Data {
 
     /// Makes a group known, and all partitions of these topics with it.
     fn declare(&mut self, group: &GroupName, topics: &[TopicName]) {
+        let dropped = self.dropped.remove(group).unwrap_or_default();
         let offsets = self.offsets.entry(group.clone()).or_default();
         for topic in topics {
             for partition in Partition::all(u32::try_from(self.topics[topic].len()).expect("few partitions")) {
-                offsets.entry(TopicPartition::new(topic, partition)).or_default();
+                let at = TopicPartition::new(topic, partition);
+                let first = dropped.get(&at).copied().unwrap_or_default();
+                offsets.entry(at).or_insert(first);
             }
         }
     }

@@ -81,7 +81,7 @@ fn log() -> Command {
 
 fn groups() -> Command {
     let name = Arg::new("name").value_name("NAME").required(true);
-    let drop = Command::new("drop").about("Forgets a group whose service is not to run again: records are not kept for it any longer. If it does run again, it begins with the oldest record kept, and does once more what it did").arg(name);
+    let drop = Command::new("drop").about("Forgets a group: records are not kept for it any longer. If its service runs again, it goes on with those that come from now on").arg(name);
     let list = Command::new("list").about("Prints the groups and how far each is");
     Command::new("groups").about("The groups that read the log").subcommand_required(true).subcommands([list, drop])
 }

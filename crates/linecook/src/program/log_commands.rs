@@ -113,7 +113,7 @@ fn drop_group(matches: &ArgMatches, process: &ProcessSettings) -> Result<(), Sto
     let log = open_log(process, &clock)?;
     log.drop_group(&name)?;
     log.close()?;
-    print(&format!("forgot {name}: if its service runs again, it begins with the oldest record kept\n"))
+    print(&format!("forgot {name}: if its service runs again, it goes on with records that come from now on\n"))
 }
 
 /// Looks only: a log that is opened keeps house, and that may drop what is old.

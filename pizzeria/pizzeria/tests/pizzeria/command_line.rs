@@ -135,6 +135,17 @@ fn the_log_can_be_looked_into_and_a_group_forgotten() {
     text(&output(folder.path(), &["groups", "drop", "cheese-reporter"]));
     assert!(!text(&output(folder.path(), &["groups", "list"])).contains("cheese-reporter"));
     assert_eq!(output(folder.path(), &["groups", "drop", "cheese-reporter"]).status.code(), Some(2));
+
+    // It was counted twice: the service began anew with the oldest record, onto the counts that it had.
+    let pizzeria = Pizzeria::start(folder.path(), &[]);
+    let client = Client::new(&pizzeria.url);
+    let location = client.post("/order/3").location.unwrap();
+    until("the order is ready", || client.get(&location).is_ready().then_some(()));
+    until("the report adds up", || {
+        let report = client.get("/report").json();
+        let counts = report.as_object().unwrap().values().map(|count| count.as_u64().unwrap());
+        (counts.sum::<u64>() == 2 + 3).then_some(())
+    });
 }
 
 /// A guest who has sent half of a request is given some seconds; who asks twice does not wait for them.

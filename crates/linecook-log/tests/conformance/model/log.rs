@@ -164,7 +164,12 @@ impl Log for ModelLog {
         let mut state = self.open_state()?;
         without_members(&state, group)?;
         let group = group.clone();
-        self.0.make_durable(&mut state, move |data| drop(data.offsets.remove(&group)));
+        self.0.make_durable(&mut state, move |data| {
+            let offsets = data.offsets.remove(&group).unwrap_or_default();
+            let ends = offsets.into_keys().map(|at| (at.clone(), data.end(&at).expect("its topic exists")));
+            let ends = ends.collect();
+            data.dropped.insert(group.clone(), ends);
+        });
         Ok(())
     }
 
