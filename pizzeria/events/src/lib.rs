@@ -6,7 +6,7 @@
 mod menu;
 mod order_id;
 
-pub use menu::Menu;
+pub use menu::{Menu, Toppings};
 pub use order_id::OrderId;
 
 use linecook::Topic;

@@ -1,7 +1,7 @@
 //! Puts meats on pizzas: `pizza-with-cheese` in, `pizza-with-meats` out.
 
 use linecook::{Definition, Service, settings::Key};
-use pizzeria_events::{Menu, PIZZA_WITH_CHEESE, PIZZA_WITH_MEATS, Pizza};
+use pizzeria_events::{PIZZA_WITH_CHEESE, PIZZA_WITH_MEATS, Pizza, Toppings};
 
 /// What there is, unless the settings say otherwise.
 const MENU: &[&str] = &["pepperoni", "sausage", "ham", "anchovies", "salami", "bacon"];
@@ -10,9 +10,9 @@ const MENU: &[&str] = &["pepperoni", "sausage", "ham", "anchovies", "salami", "b
 pub const SERVICE: Definition = Definition::new("meat-service", 5004, build);
 
 fn build(service: &mut Service) {
-    let menu = service.setting(Key::new("menu", "what the meat-service chooses from"), Menu::of(MENU));
+    let toppings = service.setting(Key::new("menu", "what the meat-service chooses from"), Toppings::of(MENU));
     service.stage(PIZZA_WITH_CHEESE, PIZZA_WITH_MEATS, move |mut pizza: Pizza, context| {
-        pizza.meats = menu.some(context.random());
+        pizza.meats = toppings.some(context.random());
         Ok(pizza)
     });
 }

@@ -1,7 +1,7 @@
 //! Puts veggies on pizzas: `pizza-with-meats` in, `pizza-with-veggies` out.
 
 use linecook::{Definition, Service, settings::Key};
-use pizzeria_events::{Menu, PIZZA_WITH_MEATS, PIZZA_WITH_VEGGIES, Pizza};
+use pizzeria_events::{PIZZA_WITH_MEATS, PIZZA_WITH_VEGGIES, Pizza, Toppings};
 
 /// What there is, unless the settings say otherwise.
 const MENU: &[&str] = &["tomato", "olives", "onions", "peppers", "pineapple", "mushrooms"];
@@ -10,9 +10,9 @@ const MENU: &[&str] = &["tomato", "olives", "onions", "peppers", "pineapple", "m
 pub const SERVICE: Definition = Definition::new("veggie-service", 5005, build);
 
 fn build(service: &mut Service) {
-    let menu = service.setting(Key::new("menu", "what the veggie-service chooses from"), Menu::of(MENU));
+    let toppings = service.setting(Key::new("menu", "what the veggie-service chooses from"), Toppings::of(MENU));
     service.stage(PIZZA_WITH_MEATS, PIZZA_WITH_VEGGIES, move |mut pizza: Pizza, context| {
-        pizza.veggies = menu.some(context.random());
+        pizza.veggies = toppings.some(context.random());
         Ok(pizza)
     });
 }

@@ -87,6 +87,12 @@ fn node(key: Range<usize>, value: &Spanned<DeValue<'_>>, lines: &Lines<'_>) -> N
     Node { line: lines.position(key.start).0, content }
 }
 
+/// A list as it stands in a file: as it is printed, it can be given as a flag or a variable, too.
+pub(super) fn list(text: &str) -> Option<Literal> {
+    let value = DeValue::parse(text.trim()).ok()?;
+    Some(literal(value.get_ref())).filter(|literal| matches!(literal, Literal::List(_)))
+}
+
 fn literal(value: &DeValue<'_>) -> Literal {
     match value {
         DeValue::Boolean(truth) => Literal::Truth(*truth),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::file;
+
 /// What a file can hold as a value, apart from what no setting takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Literal {
@@ -31,7 +33,13 @@ impl Literal {
             Shape::Truth => text.trim().parse().ok().map(Self::Truth),
             Shape::Whole => text.trim().replace('_', "").parse().ok().map(Self::Whole),
             Shape::Text => None,
-            Shape::List => items(text).map(Self::List),
+            Shape::List => {
+                if text.trim_start().starts_with('[') {
+                    file::list(text)
+                } else {
+                    items(text).map(Self::List)
+                }
+            }
         };
         fitting.unwrap_or_else(|| Self::Text(text.to_owned()))
     }

@@ -20,6 +20,16 @@ fn a_list_has_commas_between_its_items_outside_of_files() {
     assert!(list("pesto,").is_err());
 }
 
+/// A menu that was copied from what `settings` prints had items like `["bbq"`.
+#[test]
+fn a_list_as_it_is_printed_can_be_given_as_a_flag() {
+    let list = |text| from_text(MENU, vec![], text);
+    assert_eq!(list(r#"["pesto", "a, b"]"#), Ok(strings(&["pesto", "a, b"])));
+    assert_eq!(list(" [] "), Ok(vec![]));
+    assert!(list(r#"["pesto""#).unwrap_err().contains("expected a list"));
+    assert!(list("[1]").is_err());
+}
+
 #[test]
 fn a_time_is_a_whole_number_of_the_unit_in_its_name() {
     let in_s = Key::new("drain_s", "how long to wait for what is in hand");
