@@ -37,7 +37,7 @@ fn reserve_is_used_up(engine: &Engine) -> Option<Ended> {
     let reserve = engine.options.reserve_bytes;
     let free = engine.files.free_bytes().ok().filter(|free| *free < reserve)?;
     let message = format!(
-        "the disk is nearly full: free some space and it goes on by itself: free_bytes={free} reserve_bytes={reserve}"
+        "the disk is nearly full, and nothing is stored until some space is freed: free_bytes={free} reserve_bytes={reserve}"
     );
     Some(Ended { kind: ErrorKind::Full, message })
 }

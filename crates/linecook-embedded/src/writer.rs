@@ -292,7 +292,7 @@ fn close_segment(segment: &Segment) {
 fn write_failed(error: std::io::Error) -> Error {
     let is_full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
     let (kind, text) = if is_full {
-        (ErrorKind::Full, "the disk is full: free some space and it goes on by itself")
+        (ErrorKind::Full, "the disk is full, and nothing is stored until some space is freed")
     } else {
         (ErrorKind::Unavailable, "cannot write to the log")
     };

@@ -25,7 +25,7 @@ const END_WITHIN: Duration = Duration::from_secs(9);
 pub(crate) fn run(prepared: Prepared) -> Result<(), Stop> {
     logging::start(prepared.process.log_format);
     keep_panics_of_handlers_quiet();
-    refuse_alone(&prepared)?;
+    refuse_dry(&prepared)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let log = open_log(&prepared.process, &clock)?;
     let running = Running::start_prepared(&prepared, log, clock)?;
@@ -63,7 +63,7 @@ impl Running {
 
     fn start_prepared(prepared: &Prepared, log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Result<Self, Stop> {
         let process = &prepared.process;
-        let listener = http::listen(&process.http_address).map_err(|error| port_taken(process, &error))?;
+        let listener = http::listen(&process.http_address).map_err(|error| cannot_listen(process, &error))?;
         let address = listener.local_addr().map_err(|error| Stop::failed(error.to_string()))?;
         let topics = topics_to_create(prepared, &*log)?;
         let partition_count = topics.first().map_or(0, |topic| topic.partition_count);
@@ -122,21 +122,21 @@ fn partition_counts(log: &dyn Log) -> Result<HashMap<TopicName, u32>, Stop> {
     Ok(log.describe()?.into_iter().map(count).collect())
 }
 
-/// A single service whose input nobody in the process writes would wait for ever: no other process can write to an
-/// embedded log.
-fn refuse_alone(prepared: &Prepared) -> Result<(), Stop> {
-    if prepared.definitions.len() > 1 {
-        return Ok(());
-    }
+/// What nobody in the program writes would be waited for for ever: no other process can write to an embedded log.
+fn refuse_dry(prepared: &Prepared) -> Result<(), Stop> {
     let is_dry = |uses: &crate::topology::Uses| !uses.readers.is_empty() && uses.writers.is_empty();
     let dry = prepared.topology.topics().filter(|(_, uses)| is_dry(uses)).map(|(name, _)| name.to_string());
     let dry: Vec<_> = dry.collect();
     if dry.is_empty() {
         return Ok(());
     }
+    let way_out = match &prepared.definitions[..] {
+        [_] => "run it within a program that has the other services, too",
+        _ => "is the name of the topic right in the settings? `topology` has all of them",
+    };
     let text = format!(
         "{} cannot run alone on the embedded log: nothing in this process writes what it reads, and no other process \
-         can write there; run it within a program that has the other services, too: topics={}",
+         can write there; {way_out}: topics={}",
         prepared.name,
         dry.join(",")
     );
@@ -153,12 +153,16 @@ pub(super) fn open_log(process: &ProcessSettings, clock: &Arc<dyn Clock>) -> Res
     Ok(Arc::new(EmbeddedLog::open(&process.data_dir, options, Arc::clone(clock))?))
 }
 
-fn port_taken(process: &ProcessSettings, error: &std::io::Error) -> Stop {
+fn cannot_listen(process: &ProcessSettings, error: &std::io::Error) -> Stop {
     let address = &process.http_address;
-    Stop::usage(format!(
-        "cannot listen at {address}: {error}; port {} may be taken by another process: choose one with --http-address",
-        address.port()
-    ))
+    let why = match error.kind() {
+        std::io::ErrorKind::AddrInUse => format!("port {} is taken by another process: ", address.port()),
+        std::io::ErrorKind::PermissionDenied => {
+            format!("port {} needs rights that this process has not: ", address.port())
+        }
+        _ => String::new(),
+    };
+    Stop::usage(format!("cannot listen at {address}: {error}; {why}choose an address with --http-address"))
 }
 
 /// The routes of the services that run.

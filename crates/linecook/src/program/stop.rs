@@ -35,8 +35,10 @@ impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         match error.kind() {
             ErrorKind::Fenced => Self { code: 3, message: error.chain() },
-            // A directory that is locked or not writable, a name that is none, data of a newer version.
-            ErrorKind::Invalid | ErrorKind::Unavailable | ErrorKind::Corrupt => Self::usage(error.chain()),
+            // A directory that is locked or not writable, a name that is none, data of a newer version, a full disk.
+            ErrorKind::Invalid | ErrorKind::Unavailable | ErrorKind::Corrupt | ErrorKind::Full => {
+                Self::usage(error.chain())
+            }
             _ => Self::failed(error.chain()),
         }
     }

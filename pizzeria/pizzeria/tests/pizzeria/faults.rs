@@ -84,6 +84,16 @@ fn a_taken_port_is_named_with_the_flag() {
     assert!(text.contains(&address) && text.contains("--http-address"), "{text}");
 }
 
+/// Orders were taken and never ready, and everything else looked well.
+#[test]
+fn a_final_topic_that_nobody_writes_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let stopped = output(folder.path(), &["--pizza-service-final-topic", "pizza-with-veggie"]);
+    assert_eq!(stopped.status.code(), Some(2));
+    let text = String::from_utf8(stopped.stderr).unwrap();
+    assert!(text.contains("topics=pizza-with-veggie") && text.contains("in the settings"), "{text}");
+}
+
 #[test]
 fn a_directory_that_cannot_be_written_is_named() {
     let folder = tempfile::tempdir().unwrap();
