@@ -1,10 +1,14 @@
 //! The command line.
 
-use std::{io::Write, net::TcpStream, process::Output};
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+    process::{Output, Stdio},
+};
 
 use crate::{
     http::Client,
-    process::{Pizzeria, output, until},
+    process::{Pizzeria, command, output, until},
 };
 
 fn text(output: &Output) -> String {
@@ -71,6 +75,24 @@ fn settings_tell_where_each_comes_from_and_can_be_loaded_again() {
     let location = client.post("/order/3").location.unwrap();
     until("the order is ready", || client.get(&location).is_ready().then_some(()));
     assert_eq!(client.get("/report").text, r#"{"cheddar":3}"#);
+}
+
+/// The client gave up with the first connection that was refused, and nobody had been told the order's id.
+#[test]
+fn who_waits_for_an_order_knows_its_id_and_outlasts_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pizzeria = Pizzeria::start(folder.path(), &["--except", "cheese-service"]);
+    let address = pizzeria.url.strip_prefix("http://").unwrap().to_owned();
+    let mut ordering = command(folder.path());
+    ordering.args(["order", "2", "--wait", "--json", "--url", &address]);
+    let mut ordering = ordering.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    BufReader::new(ordering.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    let id = told.trim().strip_prefix("order ").unwrap().to_owned();
+    pizzeria.kill();
+    let _pizzeria = Pizzeria::start_at(&address, folder.path(), &[]);
+    let order = text(&ordering.wait_with_output().unwrap());
+    assert!(order.contains(&format!(r#"{{"id":"{id}","count":2,"status":"ready""#)), "{order}");
 }
 
 /// It was refused because of the one topic that was named first, with no way out.

@@ -58,8 +58,12 @@ pub(crate) struct Pizzeria {
 
 impl Pizzeria {
     pub(crate) fn start(data_dir: &Path, arguments: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", data_dir, arguments)
+    }
+
+    pub(crate) fn start_at(address: &str, data_dir: &Path, arguments: &[&str]) -> Self {
         let mut command = command(data_dir);
-        command.args(["--http-address", "127.0.0.1:0"]).args(arguments);
+        command.args(["--http-address", address]).args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let out = child.stdout.take().unwrap();
         let mut pizzeria = Self { child, url: String::new(), screen: String::new() }; // killed when it does not start
