@@ -107,6 +107,13 @@ mod worker;
 #[doc(hidden)]
 pub use serde;
 
+/// What a service's routes are made with, in the version that they are served with.
+pub use axum;
+/// What a service's commands declare their arguments with, in the version that reads them.
+pub use clap;
+/// The log under it: the types of offsets, timestamps and errors.
+pub use linecook_log as log;
+
 pub use codec::{DecodeError, EncodeError, Event, Json, Key, State};
 pub use context::Context;
 pub use counter::Counter;

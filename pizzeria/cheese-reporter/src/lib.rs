@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{Json, Router, extract::State, routing::get};
 use linecook::{
     CountsReader, Definition, PartialCounts, Service,
+    axum::{Json, Router, extract::State, routing::get},
     http::{Edge, Problem, blocking},
 };
 use pizzeria_events::{PIZZA_WITH_CHEESE, Pizza};

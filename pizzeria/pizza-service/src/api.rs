@@ -2,16 +2,17 @@
 
 use std::{fmt::Write, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    extract::State,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::post,
-};
 use linecook::{
     TableReader,
+    axum::{
+        Json, Router,
+        extract::State,
+        http::{HeaderMap, StatusCode, header},
+        response::{IntoResponse, Response},
+        routing::post,
+    },
     http::{Edge, PathText, Problem, Producer, blocking},
+    log::ErrorKind,
 };
 use pizzeria_events::{ORDERS, Order, OrderId};
 use serde_json::json;
@@ -64,8 +65,7 @@ async fn place_order(
         Err(_) => return Err(Problem::unavailable("whether it was stored is not known: the log has not answered yet")),
     }
     let location = format!("/order/{order_id}");
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(json!({ "order_id": order_id })))
-        .into_response())
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(json!({ "order_id": order_id }))).into_response())
 }
 
 async fn show_order(State(api): State<Arc<Api>>, PathText(id): PathText) -> Result<Response, Problem> {
@@ -90,8 +90,11 @@ async fn body(api: &Arc<Api>, id: OrderId) -> Result<Option<String>, Problem> {
 
 impl Api {
     fn refuse_other_count(&self, id: &OrderId, count: u32) -> Result<(), Problem> {
-        let known = self.orders.get(id);
-        let known = known.map_err(|error| Problem::unavailable(format!("nothing was stored: {}", error.chain())))?;
+        let known = match self.orders.get(id) {
+            // It is not known here. The first record of an order counts, so a second one makes nothing.
+            Err(error) if error.kind() == ErrorKind::Unavailable => None,
+            outcome => outcome?,
+        };
         match known {
             Some(known) if known.count != count => {
                 let detail = format!(

@@ -7,9 +7,11 @@ use std::{
     time::Duration,
 };
 
-use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use comfy_table::{Table, presets};
-use linecook::{Command, Invocation, Stop};
+use linecook::{
+    Command, Invocation, Stop,
+    clap::{self, Arg, ArgAction, ArgMatches, value_parser},
+};
 use pizzeria_events::Pizza;
 use serde::Deserialize;
 use ureq::{Agent, http::StatusCode};
