@@ -1,6 +1,6 @@
 //! Listening, answering, and ending in good order.
 
-use std::{fmt, io, net::TcpListener, sync::Arc, time::Duration};
+use std::{fmt, io, net::TcpListener, sync::Arc, thread, time::Duration};
 
 use axum::{
     Router,
@@ -58,9 +58,10 @@ fn page(metrics: &MetricsPage) -> Result<Response, Problem> {
 /// How many tables are read at once, at most. More would wait for the same disk, each with a thread of its own.
 const BLOCKING_THREADS: usize = 32;
 
-/// A running server.
+/// A running server, with a runtime of its own. It can be stopped and dropped from within another one.
 pub(crate) struct Server {
-    runtime: Runtime,
+    /// `None` when it is being dropped.
+    runtime: Option<Runtime>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -86,20 +87,31 @@ impl Server {
                 tracing::error!(%error, "the HTTP server ended");
             }
         });
-        Ok(Self { runtime, stop, task })
+        Ok(Self { runtime: Some(runtime), stop, task })
     }
 
     /// Takes no more requests, finishes those in hand for at most `max_wait`, and does `then` before its runtime ends.
-    pub(crate) fn stop<T>(self, max_wait: Duration, then: impl FnOnce() -> T) -> T {
+    pub(crate) fn stop<T>(mut self, max_wait: Duration, then: impl FnOnce() -> T) -> T {
         self.stop.send_replace(true);
-        self.runtime.block_on(async { drop(tokio::time::timeout(max_wait, self.task).await) });
-        let outcome = then();
-        self.runtime.shutdown_timeout(Duration::from_millis(100));
-        outcome
+        let Self { runtime, task, .. } = &mut self;
+        let runtime = runtime.as_ref().expect("it is not being dropped");
+        // On a thread of its own: that of the caller may be another runtime's, and must not wait in here.
+        thread::scope(|scope| {
+            scope.spawn(|| runtime.block_on(async { drop(tokio::time::timeout(max_wait, task).await) }));
+        });
+        then()
     }
 
     /// For tasks beside the server, as waiting for signals.
     pub(crate) fn runtime(&self) -> &Runtime {
-        &self.runtime
+        self.runtime.as_ref().expect("it is not being dropped")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background(); // to wait for its threads would be forbidden on another runtime's
+        }
     }
 }

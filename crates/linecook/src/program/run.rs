@@ -5,7 +5,10 @@ use std::{collections::HashMap, net::SocketAddr, process, sync::Arc, thread, tim
 use axum::Router;
 use linecook_embedded::EmbeddedLog;
 use linecook_log::{Clock, GroupName, Log, SystemClock, TopicDescription, TopicName, TopicSpec};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 use super::{
     Prepared, Program, Stop, logging, print, process_settings::ProcessSettings, screen::Screen, workers::Workers,
@@ -30,15 +33,30 @@ pub(crate) fn run(prepared: Prepared) -> Result<(), Stop> {
     let log = open_log(&prepared.process, &clock)?;
     let running = Running::start_prepared(&prepared, log, clock)?;
     let Running { address, partition_count, .. } = running;
+    let runtime = running.server.runtime();
+    // Before the screen says that ctrl-c stops it.
+    let mut signals = Signals::listen(runtime).map_err(|error| Stop::failed(error.to_string()))?;
     print(&Screen { prepared: &prepared, address, partition_count })?;
-    running.server.runtime().block_on(told_to_stop()).map_err(|error| Stop::failed(error.to_string()))?;
+    let mut replaced = running.workers.replaced();
+    let why_over = runtime.block_on(async {
+        tokio::select! {
+            () = signals.next() => None,
+            Ok(why) = replaced.wait_for(Option::is_some) => why.clone(),
+        }
+    });
+    // A second signal ends the process at once: nothing is lost by it.
+    runtime.spawn(async move {
+        signals.next().await;
+        process::exit(130);
+    });
     tracing::info!("stopping");
     thread::spawn(|| {
         thread::sleep(END_WITHIN);
         tracing::error!("not finished in time; what is left is done after the next start");
         process::exit(1);
     });
-    running.stop()
+    running.stop()?;
+    why_over.map_or(Ok(()), |why| Err(Stop::replaced(&why)))
 }
 
 /// A program that runs within this process, on a log that the caller has opened: for tests, and for programs that have
@@ -184,20 +202,80 @@ fn routes_of(prepared: &Prepared, log: &Arc<dyn Log>, clock: &Arc<dyn Clock>) ->
     Ok(routes)
 }
 
-/// Waits for the first of SIGINT and SIGTERM. A second one ends the process at once: nothing is lost by it.
-async fn told_to_stop() -> std::io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut told = async move || {
+/// The signals that end the process.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// From here on they do nothing by themselves.
+    fn listen(runtime: &Runtime) -> std::io::Result<Self> {
+        let _inside = runtime.enter();
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            // A terminal that is closed is no accident.
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
-    };
-    told().await;
-    tokio::spawn(async move {
-        told().await;
-        process::exit(130);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use linecook_log::{Error, ErrorKind};
+
+    use super::*;
+    use crate::{Definition, Topic, testing::ScriptedLog};
+
+    const WORDS: Topic<String, String> = Topic::new("words");
+    const SHOUTED: Topic<String, String> = Topic::new("shouted");
+    const SHOUTER: Definition = Definition::new("shouter", 0, |service| {
+        service.stage(WORDS, SHOUTED, |word, _| Ok(word.to_uppercase()));
     });
-    Ok(())
+
+    fn start(log: &ScriptedLog) -> Running {
+        let settings = Sources::new().with_flags([("http-address".to_owned(), "127.0.0.1:0".to_owned())]);
+        Running::start(&SHOUTER.into(), settings, Arc::new(log.clone()), Arc::new(SystemClock::new())).unwrap()
+    }
+
+    fn log() -> ScriptedLog {
+        ScriptedLog::with_topics(&["words", "shouted", "shouter.dead-letters"])
+    }
+
+    /// Another process has the name and the partitions; this one would have gone on without any work to do.
+    #[test]
+    fn a_worker_that_was_replaced_ends_the_program() {
+        let log = log();
+        log.0.lock().polls.push_back(Err(Error::new(ErrorKind::Fenced, "another has this name")));
+        let running = start(&log);
+        let mut replaced = running.workers.replaced();
+        let why = running.server.runtime().block_on(async {
+            let told = tokio::time::timeout(Duration::from_secs(30), replaced.wait_for(Option::is_some)).await;
+            told.expect("it is told in time").expect("the workers are there").clone()
+        });
+        running.stop().unwrap();
+        let stop = Stop::replaced(&why.unwrap());
+        assert_eq!((stop.code(), stop.message().contains("another has this name")), (3, true));
+        assert!(stop.message().contains("--instance"), "{}", stop.message());
+    }
+
+    /// To wait for its own runtime, or to drop it, panics on a thread of another one.
+    #[test]
+    fn it_is_started_and_ended_within_another_runtime() {
+        let outside = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        outside.block_on(async {
+            start(&log()).stop().unwrap();
+            drop(start(&log()));
+        });
+    }
 }

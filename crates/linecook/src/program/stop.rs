@@ -20,6 +20,12 @@ impl Stop {
         Self { code: 1, message: message.into() }
     }
 
+    /// Another process has taken over this one's name: exit code 3.
+    pub(crate) fn replaced(why: &str) -> Self {
+        let message = format!("{why}; two processes need names of their own: --instance");
+        Self { code: 3, message }
+    }
+
     /// Its exit code.
     pub fn code(&self) -> u8 {
         self.code
@@ -34,7 +40,7 @@ impl Stop {
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         match error.kind() {
-            ErrorKind::Fenced => Self { code: 3, message: error.chain() },
+            ErrorKind::Fenced => Self::replaced(&error.chain()),
             // A directory that is locked or not writable, a name that is none, data of a newer version, a full disk.
             ErrorKind::Invalid | ErrorKind::Unavailable | ErrorKind::Corrupt | ErrorKind::Full => {
                 Self::usage(error.chain())

@@ -10,6 +10,7 @@ use std::{
 };
 
 use linecook_log::{Clock, ErrorKind, Log};
+use tokio::sync::watch;
 
 use super::{Prepared, Stop};
 use crate::{Metrics, Seat, Step, Worker, WorkerHealth, http::Watched};
@@ -21,6 +22,7 @@ const MAX_SILENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Workers {
     threads: Vec<Running>,
     stop: Arc<AtomicBool>,
+    replaced: watch::Sender<Option<String>>,
 }
 
 struct Running {
@@ -38,7 +40,7 @@ impl Workers {
         clock: &Arc<dyn Clock>,
         metrics: &Metrics,
     ) -> Result<Self, Stop> {
-        let mut workers = Self { threads: Vec::new(), stop: Arc::default() };
+        let mut workers = Self { threads: Vec::new(), stop: Arc::default(), replaced: watch::Sender::default() };
         for service in prepared.services.iter().filter(|service| prepared.runs(service.name().as_str())) {
             for worker in 0..prepared.process.workers {
                 let instance = prepared.process.instance.clone();
@@ -54,16 +56,22 @@ impl Workers {
     fn run(&mut self, name: String, worker: Worker) -> Result<(), Stop> {
         let (health, has_ended) = (worker.health(), Arc::<AtomicBool>::default());
         let (stop, ended) = (Arc::clone(&self.stop), Arc::clone(&has_ended));
+        let replaced = self.replaced.clone();
         let label = name.clone();
         let work = move || {
             // Set however the thread ends, by a panic of ours, too.
             let _ended = SetOnDrop(ended);
-            work(&label, worker, &stop);
+            work(&label, worker, &stop, &replaced);
         };
         let thread = thread::Builder::new().name(name.clone()).spawn(work);
         let thread = thread.map_err(|error| Stop::failed(format!("cannot start a worker: {error}")))?;
         self.threads.push(Running { name, health, has_ended, thread });
         Ok(())
+    }
+
+    /// Why they are over, when another process has taken over their names.
+    pub(crate) fn replaced(&self) -> watch::Receiver<Option<String>> {
+        self.replaced.subscribe()
     }
 
     /// What to ask how they are.
@@ -98,7 +106,7 @@ impl Drop for SetOnDrop {
     }
 }
 
-fn work(name: &str, mut worker: Worker, stop: &AtomicBool) {
+fn work(name: &str, mut worker: Worker, stop: &AtomicBool, replaced: &watch::Sender<Option<String>>) {
     while !stop.load(Ordering::Acquire) {
         match worker.step() {
             Ok(Step::Blocked { wait }) => thread::park_timeout(wait),
@@ -106,6 +114,9 @@ fn work(name: &str, mut worker: Worker, stop: &AtomicBool) {
             Err(error) => {
                 if error.kind() != ErrorKind::Closed {
                     tracing::error!(worker = name, error = error.chain(), "a worker cannot go on");
+                }
+                if error.kind() == ErrorKind::Fenced {
+                    replaced.send_replace(Some(error.chain()));
                 }
                 return;
             }
