@@ -291,7 +291,7 @@ impl Owned {
 
 impl Member for EmbeddedMember {
     fn poll(&mut self, max_wait: Duration, max_bytes: usize) -> Result<Poll> {
-        let deadline = self.engine.clock.monotonic() + max_wait;
+        let deadline = self.engine.clock.monotonic().saturating_add(max_wait);
         self.overlay.retire(Number(self.engine.outside.number().0));
         let given_up = std::mem::take(&mut self.revoking);
         self.disown(&given_up);

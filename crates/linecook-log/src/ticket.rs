@@ -52,7 +52,7 @@ impl Ticket {
     /// # Errors
     /// Those of the ticket; `Unknown` when `timeout` is over, as it may still become durable.
     pub fn wait(&self, timeout: Duration, clock: &dyn Clock) -> Result<()> {
-        let deadline = clock.monotonic() + timeout;
+        let deadline = clock.monotonic().saturating_add(timeout);
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         loop {
             if let Poll::Ready(outcome) = self.0.poll(&waker) {

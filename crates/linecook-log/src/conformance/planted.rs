@@ -66,7 +66,8 @@ impl Law {
     }
 }
 
-/// Runs the tests of `law` against a subject that breaks it, until one finds that out.
+/// Runs the tests of `law` against a subject that breaks it, until one finds that out: until one panics. That the same
+/// tests pass on the subject itself is the suite's own business; without it this says nothing.
 ///
 /// Some find it by waiting in vain: give subjects with little [`patience`](Subject::patience).
 ///

@@ -36,8 +36,10 @@ fn an_order_costs_about_two_syncs_and_not_one_a_service() {
     times.sort();
     let syncs = files.sync_count() as f64 / times.len() as f64;
     println!("syncs of 5 ms: order to ready p50 {:?}, {syncs:.2} syncs an order", times[100]);
-    assert!(syncs < 3.5, "{syncs:.2} syncs an order");
+    // One for the order and one a service would be seven, and more when others keep the services from running.
+    assert!(syncs < 6.0, "{syncs:.2} syncs an order");
     if is_quiet() {
+        assert!(syncs < 2.5, "{syncs:.2} syncs an order");
         assert!(times[100] <= Duration::from_millis(12), "p50 {:?}", times[100]);
     }
     pizzeria.stop().unwrap();
@@ -52,8 +54,8 @@ fn slow_syncs_hardly_cost_throughput() {
         ratios.push(fast / slow);
     }
     ratios.sort_by(f64::total_cmp);
-    // A commit that waited for its sync would make it a tenth.
-    let bound = if is_quiet() { 0.8 } else { 0.5 };
+    // A commit that waited for its sync would make it a tenth. Beside other tests it is only told from that.
+    let bound = if is_quiet() { 0.8 } else { 0.3 };
     assert!(ratios[1] >= bound, "the throughput of a slow disk in proportion to a fast one: {ratios:?}");
 }
 
