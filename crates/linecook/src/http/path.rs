@@ -18,7 +18,11 @@ impl<S: Send + Sync> FromRequestParts<S> for PathText {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(text)) => Ok(Self(text)),
-            Err(error) => Err(Problem::new(StatusCode::BAD_REQUEST, error.body_text())),
+            // What the extractor says names a part of our route, which is nothing to a client.
+            Err(error) if error.status() == StatusCode::BAD_REQUEST => {
+                Err(Problem::new(error.status(), "a part of the path is no text in UTF-8"))
+            }
+            Err(error) => Err(Problem::new(error.status(), error.body_text())),
         }
     }
 }

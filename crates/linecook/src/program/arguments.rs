@@ -22,6 +22,10 @@ pub(crate) fn command(program: &Program, settings: &[Entry]) -> Command {
     let mut command = Command::new(program.name)
         .version(env!("CARGO_PKG_VERSION"))
         .about(program.about)
+        .after_help(
+            "Each setting is a variable, too (--data-dir is LINECOOK_DATA_DIR), and a key of the settings file \
+             (data_dir). `settings` prints such a file.",
+        )
         .disable_help_subcommand(true)
         .arg(config)
         .args(settings.iter().map(setting))
