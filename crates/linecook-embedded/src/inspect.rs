@@ -187,7 +187,7 @@ impl FoundSegment {
     }
 }
 
-/// The highest number that a header says had been synced.
+/// The highest number that is known from the headers to have been synced.
 fn synced_by_headers(found: &[FoundSegment]) -> CommitNumber {
-    found.iter().filter_map(|it| it.header.as_ref().ok()).map(|(header, _)| header.synced).max().unwrap_or_default()
+    segment::synced_by(found.iter().map(|it| it.header.as_ref().ok().map(|(header, _)| header)))
 }

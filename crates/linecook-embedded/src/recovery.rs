@@ -1,8 +1,9 @@
 //! Opening: which frames are whole, what follows from them, and where the next one goes.
 //!
-//! Frames up to the highest number that anything says had been synced are there for sure. Behind them the first frame
-//! that is not whole ends the history: what lies behind it was never shown to anyone and is cut. But if a later frame
-//! or segment says that the missing one *had* been synced, no crash did that: it is `Corrupt`, and nothing is cut.
+//! Frames up to the highest number that anything says had been synced are there for sure; what retention has dropped was
+//! synced, too. Behind them the first frame that is not whole ends the history: what lies behind it was never shown to
+//! anyone and is cut. But if a later frame or segment says that the missing one *had* been synced, no crash did that: it
+//! is `Corrupt`, and nothing is cut.
 
 mod rewrite;
 
@@ -58,8 +59,7 @@ pub(crate) fn recover(
     if found.is_empty() || is_unfinished_start(&found)? {
         return begin(files, options, persisted);
     }
-    let synced = found.iter().filter_map(|it| it.header.as_ref().map(|(header, _)| header.synced)).max();
-    let synced = synced.unwrap_or_default();
+    let synced = segment::synced_by(found.iter().map(|it| it.header.as_ref().map(|(header, _)| header)));
     let from = scan_from(&found, synced, persisted)?;
     // Before its rows reach the tree and before anyone sees it; not only the last segment, or a later power cut would
     // find a hole in what was shown.

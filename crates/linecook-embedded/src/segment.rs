@@ -105,6 +105,18 @@ impl Header {
     }
 }
 
+/// The highest commit that is known to have been synced, by the headers of a log's segments, oldest first; `None` for
+/// one that is not whole.
+///
+/// A log that does not begin with the first commit proves more than its headers say: no segment is dropped before the
+/// first commit of the one behind it is published. That one's header is older than that, and may have been written
+/// before the last commits in front of it were synced.
+pub(crate) fn synced_by<'a>(headers: impl IntoIterator<Item = Option<&'a Header>>) -> CommitNumber {
+    let mut headers = headers.into_iter().peekable();
+    let begins_later = headers.peek().copied().flatten().map(|oldest| oldest.first).filter(|first| first.0 > 1);
+    headers.flatten().map(|header| header.synced).chain(begins_later).max().unwrap_or_default()
+}
+
 /// Where in a segment to look for an offset.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Index {

@@ -2,7 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use linecook_log::{ErrorKind, GroupSpec, Log, Member, Offset, Scan};
+use linecook_embedded::{
+    fault::Syncs,
+    files::Files,
+    inspect::{HistoryEnd, Inspection, Report},
+};
+use linecook_log::{Commit, ErrorKind, GroupSpec, Log, Member, Offset, Output, Scan};
 
 use crate::support::{
     Place, TOTAL, TestClock, at, bounds, commit_copy, create, group, join, number_in, padded, poll_records, read_from,
@@ -179,4 +184,65 @@ fn a_dropped_segment_gives_its_space_back() {
         open.filter(|path| path.starts_with(&data) && path.to_string_lossy().ends_with(".log (deleted)")).count()
     };
     until("no removed file is open", || deleted() == 0);
+}
+
+/// Commits to `b` that fill some segments while nothing is synced; all of them are, in the end.
+fn fill_before_a_sync(place: &Place, log: &dyn Log) {
+    create(log, &["a", "b"], 1);
+    fill(log, 0..1);
+    let mut member = join(log, &group("g"), "a");
+    let end = poll_records(&mut *member, 1)[0].next;
+    place.files.set_syncs(Syncs::Hanging);
+    let commit = |number| {
+        let outputs = vec![Output { to: at("b", 0), batch: padded([number], 4000) }];
+        member.commit(Commit { outputs, rows: Vec::new(), offsets: vec![(at("a", 0), end)] }).unwrap()
+    };
+    let tickets: Vec<_> = (0..20).map(commit).collect();
+    place.files.set_syncs(Syncs::Honest);
+    tickets.iter().for_each(|ticket| wait(ticket).unwrap());
+}
+
+fn inspect(place: &Place) -> Report {
+    let files: Arc<dyn Files> = Arc::new(place.files.clone());
+    Inspection::open_with_files(&files).unwrap().report()
+}
+
+/// A segment that was begun before the last commit was synced says so in its header for ever. When the segments before
+/// it were dropped, nothing else told that the commits in them had been synced: the next start asked for them, and
+/// a healthy log was `Corrupt`.
+#[test]
+fn a_log_whose_oldest_segment_was_begun_before_a_sync_opens_again() {
+    let (mut place, clock) = with_clock(Some(HOUR));
+    let log = place.open();
+    fill_before_a_sync(&place, &*log);
+    clock.forward(HOUR * 2);
+    let begins = || bounds(&*log, &at("b", 0)).unwrap().0;
+    until("all but the last segment is dropped", || place.files.list().unwrap().len() == 1);
+    let from = begins();
+    assert!(from >= Offset(12), "{from}");
+    place.kill(log);
+    let report = inspect(&place);
+    assert!(report.is_sound(), "{report}");
+    assert!(report.segments[0].first <= report.synced, "what begins later proves what lay before: {report}");
+    let log = place.open();
+    assert_eq!(read_from(&*log, &at("b", 0), from).unwrap(), (from.0..20).collect::<Vec<_>>());
+    store(&*log, &at("b", 0), [20]);
+    log.close().unwrap();
+    let end = inspect(&place).end;
+    assert!(matches!(end, Some(HistoryEnd { last_commit, .. }) if last_commit.0 > 20));
+}
+
+/// See above: a log that failed refused in the same way to be opened again, for as long as its process lived.
+#[test]
+fn a_log_whose_oldest_segment_was_begun_before_a_sync_goes_on_after_a_failed_one() {
+    let (place, clock) = with_clock(Some(HOUR));
+    let log = place.open();
+    fill_before_a_sync(&place, &*log);
+    clock.forward(HOUR * 2);
+    until("all but the last segment is dropped", || place.files.list().unwrap().len() == 1);
+    place.files.set_syncs(Syncs::Failing);
+    refusal(wait(&log.append(&at("b", 0), padded([20], 10)).unwrap()), ErrorKind::Unknown);
+    place.files.set_syncs(Syncs::Honest);
+    until("it is open again", || log.status().refuses_writes.is_none());
+    store(&*log, &at("b", 0), [20]);
 }
