@@ -1,7 +1,7 @@
 //! What is done once in a while: watching the disk's free space, dropping what retention no longer keeps, and keeping
 //! rows from holding segments back.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use linecook_log::{ErrorKind, GroupName, Result};
 
@@ -9,9 +9,13 @@ use crate::{engine::Engine, frame::CommitNumber, published::Ended, segments::Seg
 
 const EVERY: Duration = Duration::from_secs(1);
 
+/// A segment that nobody can read any more, but that may still be on disk.
+type Leaving = Option<Arc<Segment>>;
+
 pub(crate) fn run(engine: &Engine) {
+    let mut leaving = None;
     while engine.check().is_ok() {
-        match round(engine) {
+        match round(engine, &mut leaving) {
             Ok(()) => {}
             Err(error) => tracing::warn!(error = error.chain(), "housekeeping failed; trying again"),
         }
@@ -20,7 +24,7 @@ pub(crate) fn run(engine: &Engine) {
 }
 
 /// One round.
-pub(crate) fn round(engine: &Engine) -> Result<()> {
+fn round(engine: &Engine, leaving: &mut Leaving) -> Result<()> {
     // The disk is watched whatever else goes wrong.
     engine.refuse_writes(reserve_is_used_up(engine));
     if let Err(error) = engine.store.check() {
@@ -29,7 +33,7 @@ pub(crate) fn round(engine: &Engine) -> Result<()> {
         return Ok(());
     }
     persist_what_holds_back(engine);
-    engine.refuse_appends(drop_old_segments(engine)?);
+    engine.refuse_appends(drop_old_segments(engine, leaving)?);
     Ok(())
 }
 
@@ -60,7 +64,8 @@ enum Due {
 }
 
 /// Drops the oldest segments that are due, as far as nobody needs them. What keeps appends from being taken is returned.
-fn drop_old_segments(engine: &Engine) -> Result<Option<Ended>> {
+fn drop_old_segments(engine: &Engine, leaving: &mut Leaving) -> Result<Option<Ended>> {
+    remove(engine, leaving)?;
     for segment in engine.segments.closed() {
         let Some(due) = is_due(engine, &segment)? else { return Ok(None) };
         let Some(next) = engine.segments.after(segment.first) else { return Ok(None) };
@@ -77,12 +82,25 @@ fn drop_old_segments(engine: &Engine) -> Result<Option<Ended>> {
             engine.store.persist_soon();
             return Ok(None);
         }
-        engine.segments.pop_front();
-        let removed = engine.files.remove(&segment.name).and_then(|()| engine.files.sync_folder());
-        removed.map_err(|error| crate::segment::unreadable(error, "a segment that is to be removed"))?;
-        tracing::info!(file = segment.name, "dropped a segment that retention no longer keeps");
+        *leaving = engine.segments.pop_front();
+        remove(engine, leaving)?;
     }
     Ok(None)
+}
+
+/// Removes the file of the segment that leaves. No other one leaves before that is durable: with its successors gone and
+/// itself still there, there would be a hole in the history.
+fn remove(engine: &Engine, leaving: &mut Leaving) -> Result<()> {
+    let Some(segment) = leaving else { return Ok(()) };
+    let removed = match engine.files.remove(&segment.name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()), // it was before, but not durably
+        outcome => outcome,
+    };
+    let removed = removed.and_then(|()| engine.files.sync_folder());
+    removed.map_err(|error| crate::segment::unreadable(error, "a segment that is to be removed"))?;
+    tracing::info!(file = segment.name, "dropped a segment that retention no longer keeps");
+    *leaving = None;
+    Ok(())
 }
 
 fn is_due(engine: &Engine, segment: &Arc<Segment>) -> Result<Option<Due>> {

@@ -42,6 +42,7 @@ mod rows;
 mod scan;
 mod segment;
 mod segments;
+mod succession;
 mod tail;
 mod threads;
 mod to_apply;

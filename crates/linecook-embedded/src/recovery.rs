@@ -3,7 +3,7 @@
 //! Frames up to the highest number that anything says had been synced are there for sure; what retention has dropped was
 //! synced, too. Behind them the first frame that is not whole ends the history: what lies behind it was never shown to
 //! anyone and is cut. But if a later frame or segment says that the missing one *had* been synced, no crash did that: it
-//! is `Corrupt`, and nothing is cut.
+//! is `Corrupt`, and nothing is cut. So it is when a segment is missing among those that are not read as a whole.
 
 mod rewrite;
 
@@ -20,6 +20,7 @@ use crate::{
     scan::{Found, FrameAt, Frames, newer_version, says_later_that_it_was_synced},
     segment::{self, Header, Index, unreadable},
     segments::Segment,
+    succession::{self, Succession},
     writer::create_segment,
 };
 
@@ -265,7 +266,7 @@ fn cut(files: &dyn Files, options: &Options, found: &[FoundSegment], history: Hi
     let mut segments = VecDeque::new();
     for (index, segment) in found[..history.segment].iter().enumerate() {
         let (header, frames_at) = segment.header()?;
-        let end = frames_end(segment, *frames_at, found[index + 1].first)?;
+        let end = frames_end(segment, *frames_at, &found[index + 1])?;
         segment.file.rest();
         segments.push_back(Arc::new(Segment::new(segment.place(), header, (*frames_at, end), None)));
     }
@@ -284,21 +285,17 @@ fn cut(files: &dyn Files, options: &Options, found: &[FoundSegment], history: Hi
     Ok(Recovered { segments, catalog: history.catalog, number: history.number, allocated })
 }
 
-/// Where the frames of a segment end that is not the last one; `next` is the first commit behind it.
-fn frames_end(segment: &FoundSegment, frames_at: u64, next: CommitNumber) -> Result<u64> {
-    if let Some((_, end)) = Index::read(&*segment.file)? {
-        return Ok(end);
+/// Where the frames of a segment end that is not the last one.
+fn frames_end(segment: &FoundSegment, frames_at: u64, next: &FoundSegment) -> Result<u64> {
+    match succession::look(&*segment.file, (segment.first, frames_at), next.first)? {
+        // Who reads to where it is damaged is told, instead of missing what lies behind it.
+        Succession::Follows(end) | Succession::Damaged(end) => Ok(end),
+        Succession::Gap(last) => Err(corrupt(format!(
+            "commits are missing between two segments; nothing was changed, so a copy of the folder can be examined: \
+             file={} last_commit={last} next_file={}",
+            segment.name, next.name
+        ))),
     }
-    let mut frames = Frames::new(&*segment.file, frames_at);
-    let mut number = CommitNumber(segment.first.0 - 1);
-    while let Found::Frame(frame) = frames.next()? {
-        number = frame.head.number;
-    }
-    if number.next() == next {
-        return Ok(frames.position());
-    }
-    // It is damaged: who reads to there is told, instead of missing what lies behind it.
-    segment.file.length_bytes().map_err(|error| unreadable(error, "a segment"))
 }
 
 fn make_durable(files: &dyn Files, file: &dyn SegmentFile) -> Result<()> {

@@ -146,11 +146,12 @@ impl Segments {
         all.iter().take(all.len() - 1).cloned().collect()
     }
 
-    /// Forgets the oldest segment. Its readers can go on; when there are none, its file is closed: an open one would
+    /// Takes the oldest segment out. Its readers can go on; when there are none, its file is closed: an open one would
     /// take its space on the disk although it is removed.
-    pub(crate) fn pop_front(&self) {
-        let Some(segment) = self.all.write().pop_front() else { return };
+    pub(crate) fn pop_front(&self) -> Option<Arc<Segment>> {
+        let segment = self.all.write().pop_front()?;
         self.indexed.lock().retain(|other| other.first != segment.first);
+        Some(segment)
     }
 
     pub(crate) fn oldest(&self) -> Arc<Segment> {

@@ -250,7 +250,11 @@ impl<'a> Check<'a> {
             Cause::SegmentMissing => DamageKind::SegmentMissing { last },
             Cause::Version(found) => DamageKind::UnknownVersion { found, known: frame::VERSION },
         };
-        self.find(position, Some(first), kind);
+        if matches!(cause, Cause::SegmentMissing) {
+            self.note(position, Some(first), kind, Opening::Refuses);
+        } else {
+            self.find(position, Some(first), kind);
+        }
         self.is_certain = false;
         self.index.give_up();
     }

@@ -19,6 +19,7 @@ mod model;
 mod power_loss;
 mod retention;
 mod rows_stuck;
+mod stubborn_files;
 mod subject;
 mod support;
 
