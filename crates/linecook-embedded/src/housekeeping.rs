@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use linecook_log::{ErrorKind, GroupName, Result};
 
-use crate::{engine::Engine, frame::CommitNumber, published::Ended, segments::Segment};
+use crate::{engine::Engine, frame::CommitNumber, published::Ended, segment, segments::Segment};
 
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -92,15 +92,28 @@ fn drop_old_segments(engine: &Engine, leaving: &mut Leaving) -> Result<Option<En
 /// itself still there, there would be a hole in the history.
 fn remove(engine: &Engine, leaving: &mut Leaving) -> Result<()> {
     let Some(segment) = leaving else { return Ok(()) };
-    let removed = match engine.files.remove(&segment.name) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()), // it was before, but not durably
-        outcome => outcome,
-    };
-    let removed = removed.and_then(|()| engine.files.sync_folder());
-    removed.map_err(|error| crate::segment::unreadable(error, "a segment that is to be removed"))?;
+    let removed = remove_strays(engine, segment.first).and_then(|()| remove_file(engine, &segment.name));
+    removed.map_err(|error| segment::unreadable(error, "a segment that is to be removed"))?;
     tracing::info!(file = segment.name, "dropped a segment that retention no longer keeps");
     *leaving = None;
     Ok(())
+}
+
+/// Removes what was left between this segment and the next one by segments that could not be created. Only what lies
+/// before it tells that such a file never was one.
+fn remove_strays(engine: &Engine, first: CommitNumber) -> io::Result<()> {
+    let next = engine.segments.oldest().first;
+    let is_stray = |name: &String| segment::first_of(name).is_some_and(|it| first < it && it < next);
+    engine.files.list()?.iter().filter(|name| is_stray(name)).try_for_each(|name| remove_file(engine, name))
+}
+
+/// Removes a file durably.
+fn remove_file(engine: &Engine, name: &str) -> io::Result<()> {
+    match engine.files.remove(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {} // it was removed before, but perhaps not durably
+        outcome => outcome?,
+    }
+    engine.files.sync_folder()
 }
 
 fn is_due(engine: &Engine, segment: &Arc<Segment>) -> Result<Option<Due>> {

@@ -20,7 +20,7 @@ use crate::{
     scan::{Found, FrameAt, Frames, newer_version, says_later_that_it_was_synced},
     segment::{self, Header, Index, unreadable},
     segments::Segment,
-    succession::{self, Succession},
+    succession::{self, Candidate, Succession},
     writer::create_segment,
 };
 
@@ -56,7 +56,7 @@ pub(crate) fn recover(
     (persisted, until): (CommitNumber, Until),
     replay: &mut ReplayRows<'_>,
 ) -> Result<Recovered> {
-    let found = find_segments(files)?;
+    let (strays, found) = set_strays_aside(find_segments(files)?)?;
     if found.is_empty() || is_unfinished_start(&found)? {
         return begin(files, options, persisted);
     }
@@ -69,7 +69,13 @@ pub(crate) fn recover(
     scan.run(replay)?;
     let history = scan.history;
     check_reaches(&found, &history, (synced, persisted), until)?;
-    cut(files, options, &found, history)
+    let recovered = cut(files, options, &found, history)?;
+    for stray in strays {
+        if let Err(error) = files.remove(&stray.name) {
+            tracing::warn!(file = stray.name, %error, "a file that is no segment stays for now");
+        }
+    }
+    Ok(recovered)
 }
 
 /// A file of the folder that is named like a segment.
@@ -107,6 +113,16 @@ fn open(files: &dyn Files, name: String, first: CommitNumber) -> Result<FoundSeg
     };
     file.rest();
     Ok(FoundSegment { name, first, file, header })
+}
+
+/// The files that are no segments although they are named so, and the others.
+fn set_strays_aside(found: Vec<FoundSegment>) -> Result<(Vec<FoundSegment>, Vec<FoundSegment>)> {
+    let candidates = found.iter().map(|it| {
+        let frames_at = it.header.as_ref().map(|(_, frames_at)| *frames_at);
+        Candidate { first: it.first, frames_at, file: &*it.file }
+    });
+    let strays = succession::strays(&candidates.collect::<Vec<_>>())?;
+    Ok(found.into_iter().partition(|it| strays.contains(&it.first)))
 }
 
 /// Whether there is nothing but a first segment that a crash left before its header was whole. Without this the log

@@ -1,4 +1,5 @@
-//! Whether a segment ends with the commit before the one that the next segment begins with.
+//! Whether a segment ends with the commit before the one that the next segment begins with, and which files between two
+//! segments are none.
 
 use linecook_log::Result;
 
@@ -55,6 +56,33 @@ pub(crate) fn look(
     }
     let length = || file.length_bytes().map_err(|error| unreadable(error, "a segment"));
     Ok(Succession::Damaged(index_at.map_or_else(length, Ok)?))
+}
+
+/// A file that is named like a segment.
+pub(crate) struct Candidate<'a> {
+    pub(crate) first: CommitNumber,
+    /// `None` when its header is not whole.
+    pub(crate) frames_at: Option<u64>,
+    pub(crate) file: &'a dyn SegmentFile,
+}
+
+/// The files of segments that could not be created, nor be removed: they have no header, and the segment before them
+/// reaches to the next whole one. A segment whose header was damaged is missed there.
+pub(crate) fn strays(all: &[Candidate<'_>]) -> Result<Vec<CommitNumber>> {
+    let whole = |(index, it): (usize, &Candidate<'_>)| it.frames_at.map(|frames_at| (index, frames_at));
+    let whole: Vec<_> = all.iter().enumerate().filter_map(whole).collect();
+    let mut strays = Vec::new();
+    for (&(before, frames_at), &(next, _)) in whole.iter().zip(whole.iter().skip(1)) {
+        if next > before + 1 {
+            let segment = &all[before];
+            let succession = look(segment.file, (segment.first, frames_at), all[next].first)?;
+            segment.file.rest();
+            if matches!(succession, Succession::Follows(_)) {
+                strays.extend(all[before + 1..next].iter().map(|stray| stray.first));
+            }
+        }
+    }
+    Ok(strays)
 }
 
 fn last_number(file: &dyn SegmentFile, frames_at: u64, end: u64) -> Result<Option<CommitNumber>> {

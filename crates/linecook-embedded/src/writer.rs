@@ -267,7 +267,8 @@ pub(crate) fn create_segment(
         Ok(file)
     };
     let file = create().map_err(|error| {
-        // A file without a whole header is passed over when the log is opened, so this is for tidiness.
+        // This is for tidiness: smaller frames may go on in the segment before. When that one reaches to the next whole
+        // segment, a file without a whole header between them is passed over, and removed, when the log is opened.
         files.remove(&name).ok();
         write_failed(error)
     })?;

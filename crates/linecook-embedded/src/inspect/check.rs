@@ -89,9 +89,13 @@ impl<'a> Check<'a> {
     }
 
     fn note(&mut self, position: u64, commit: Option<CommitNumber>, kind: DamageKind, opening: Opening) {
+        let file = self.found().name.clone();
+        self.list(Damage { file, position, commit, kind, opening });
+    }
+
+    fn list(&mut self, damage: Damage) {
         if self.damage.len() < Report::DAMAGE_MAX {
-            let file = self.found().name.clone();
-            self.damage.push(Damage { file, position, commit, kind, opening });
+            self.damage.push(damage);
         } else {
             self.unlisted_damage_count += 1;
         }
@@ -284,6 +288,10 @@ impl<'a> Check<'a> {
             None
         });
         self.check_groups();
+        for file in self.inspection.strays.clone() {
+            let (kind, opening) = (DamageKind::NeverBegun, Opening::Cuts);
+            self.list(Damage { file, position: 0, commit: None, kind, opening });
+        }
         Report {
             topics: self.topics(),
             groups: self.groups(),

@@ -43,6 +43,9 @@ pub enum DamageKind {
         /// The last of them.
         last: CommitNumber,
     },
+    /// A file without a header among whole segments that need none there: the disk had no room for it, and the log went
+    /// on in the segment before it.
+    NeverBegun,
     /// The header of the file is not whole.
     HeaderDamaged,
     /// The header says something else of topics, groups or tables than the frames before it do.
@@ -161,6 +164,7 @@ impl DamageKind {
             Self::BehindTheEnd => "behind_the_end",
             Self::CommitsDamaged { .. } => "commits_damaged",
             Self::SegmentMissing { .. } => "segment_missing",
+            Self::NeverBegun => "never_begun",
             Self::HeaderDamaged => "header_damaged",
             Self::HeaderContradicts => "header_contradicts",
             Self::UnknownVersion { .. } => "unknown_version",
@@ -189,6 +193,7 @@ impl fmt::Display for DamageKind {
             Self::SegmentMissing { last } => {
                 write!(f, "commits are missing between this file and the next: last_commit={last}")
             }
+            Self::NeverBegun => f.write_str("the disk had no room to begin this segment"),
             Self::HeaderDamaged => f.write_str("the header of the file is damaged"),
             Self::HeaderContradicts => f.write_str("the header contradicts the frames before it"),
             Self::UnknownVersion { found, known } => write!(

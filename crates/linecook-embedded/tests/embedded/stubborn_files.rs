@@ -10,10 +10,13 @@ use linecook_embedded::{
     EmbeddedLog,
     fault::FaultyFiles,
     files::{Files, SegmentFile},
+    inspect::{DamageKind, Inspection, Opening},
 };
-use linecook_log::{Log, Offset};
+use linecook_log::{ErrorKind, Log};
 
-use crate::support::{Place, TestClock, append, at, bounds, create, padded, read_from, tiny, until, wait};
+use crate::support::{
+    Place, TestClock, at, bounds, create, padded, read_all, read_from, refusal, store, tiny, until, wait,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -113,7 +116,7 @@ fn fill(log: &dyn Log, numbers: std::ops::Range<u64>) {
 /// one history, with a hole in it.
 #[test]
 fn a_segment_that_cannot_be_removed_keeps_those_behind_it() {
-    let (place, clock) = place();
+    let (mut place, clock) = place();
     let files = Stubborn::on(&place.files);
     let log = files.open(&place);
     create(&*log, &["a"], 1);
@@ -129,9 +132,80 @@ fn a_segment_that_cannot_be_removed_keeps_those_behind_it() {
     log.close().unwrap();
     drop(log);
 
+    place.options.retention = None;
     let log = files.open(&place);
-    assert_eq!(read_from(&*log, &at("a", 0), Offset(0)).unwrap(), (0..21).collect::<Vec<_>>(), "it is whole");
+    assert_eq!(read_all(&*log, &at("a", 0)), (0..21).collect::<Vec<_>>(), "it is whole");
+    log.close().unwrap();
+    drop(log);
+
+    place.options.retention = Some(HOUR);
+    let log = files.open(&place);
+    let refused = files.refused_count();
+    until("it is tried again", || files.refused_count() > refused);
     files.keep(None);
-    until("they go", || files.names().len() < before.len() && !files.names().contains(&before[0]));
-    wait(&append(&*log, &at("a", 0), 21).unwrap()).unwrap();
+    until("they go", || !files.names().contains(&before[0]) && !files.names().contains(&before[1]));
+    store(&*log, &at("a", 0), [21]);
+}
+
+/// A segment that could not be created for want of room, and whose file could not be removed; smaller commits went on
+/// in the one before, and the ones behind it are whole. The stray file lies among them.
+fn leave_a_stray(files: &Stubborn, log: &dyn Log) -> String {
+    create(log, &["a"], 1);
+    fill(log, 0..2);
+    files.keep(Some(|_| true));
+    files.disk.set_free_bytes(100);
+    let too_large = log.append(&at("a", 0), padded([0], 12_000)).unwrap();
+    refusal(wait(&too_large), ErrorKind::Full);
+    let stray = files.names().pop().unwrap();
+    store(log, &at("a", 0), [2]);
+    store(log, &at("a", 0), [3]);
+    files.disk.set_free_bytes(1 << 30);
+    wait(&log.append(&at("a", 0), padded([4], 12_000)).unwrap()).unwrap();
+    assert_eq!(files.names()[1], stray);
+    assert_eq!(files.names().len(), 3);
+    stray
+}
+
+/// The next start ended the history at the stray file, and cut what had been acknowledged behind it; or it called the
+/// header of a segment damaged that had never been one.
+#[test]
+fn a_segment_that_was_never_begun_is_passed_over_when_the_log_is_opened() {
+    for count in [5, 40] {
+        let (mut place, _clock) = place();
+        let files = Stubborn::on(&place.files);
+        let log = files.open(&place);
+        let stray = leave_a_stray(&files, &*log);
+        fill(&*log, 5..count);
+        place.kill(log);
+        let on_disk: Arc<dyn Files> = Arc::new(place.files.clone());
+        let report = Inspection::open_with_files(&on_disk).unwrap().report();
+        let [finding] = &*report.damage else { panic!("{report}") };
+        assert_eq!((&finding.file, &finding.kind, finding.opening), (&stray, &DamageKind::NeverBegun, Opening::Cuts));
+        let log = place.open();
+        assert_eq!(read_all(&*log, &at("a", 0)), (0..count).collect::<Vec<_>>());
+        assert!(!place.files.list().unwrap().contains(&stray), "it is gone");
+        fill(&*log, count..count + 1);
+        place.kill(log);
+        assert_eq!(read_all(&*place.open(), &at("a", 0)).len() as u64, count + 1);
+    }
+}
+
+/// With the segments before it dropped, nothing told any more that it had never been one.
+#[test]
+fn a_segment_that_was_never_begun_goes_before_what_lies_before_it() {
+    let (mut place, clock) = place();
+    let files = Stubborn::on(&place.files);
+    let log = files.open(&place);
+    let stray = leave_a_stray(&files, &*log);
+    fill(&*log, 5..20);
+    clock.forward(HOUR * 2);
+    fill(&*log, 20..21);
+    let refused = files.refused_count();
+    until("it was tried", || files.refused_count() >= refused + 2);
+    assert!(files.names().contains(&stray) && first_segment(&files.names()[0]));
+    files.keep(None);
+    until("they go", || !files.names().contains(&stray) && !first_segment(&files.names()[0]));
+    let start = bounds(&*log, &at("a", 0)).unwrap().0;
+    place.kill(log);
+    assert_eq!(read_from(&*place.open(), &at("a", 0), start).unwrap(), (start.0..21).collect::<Vec<_>>());
 }
