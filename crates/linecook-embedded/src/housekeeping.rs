@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use linecook_log::{ErrorKind, GroupName, Result};
 
-use crate::{engine::Engine, frame::CommitNumber, published::Ended, segment, segments::Segment};
+use crate::{catalog::Catalog, engine::Engine, frame::CommitNumber, published::Ended, segment, segments::Segment};
 
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -72,17 +72,22 @@ fn drop_old_segments(engine: &Engine, leaving: &mut Leaving) -> Result<Option<En
         if engine.published.number() < next.first {
             return Ok(None); // the one behind it must be on disk: recovery begins somewhere
         }
-        if let Some(group) = reader_left(engine, &next) {
+        let is_persisted = engine.store.persisted().0 + 1 >= next.first.0;
+        // Whoever sets offsets under this lock sees where the log begins, and is seen.
+        let writer = engine.writer();
+        if let Some(group) = reader_left(engine, &writer.catalog, &next) {
             return Ok(match due {
                 Due::Expired => None,
                 Due::TooMuch(limit) => Some(held_back_by(&group, limit)),
             });
         }
-        if engine.store.persisted().0 + 1 < next.first.0 {
+        if !is_persisted {
+            drop(writer);
             engine.store.persist_soon();
             return Ok(None);
         }
         *leaving = engine.segments.pop_front();
+        drop(writer);
         remove(engine, leaving)?;
     }
     Ok(None)
@@ -127,13 +132,16 @@ fn is_due(engine: &Engine, segment: &Arc<Segment>) -> Result<Option<Due>> {
     Ok((age > retention).then_some(Due::Expired))
 }
 
-/// A group that has not durably read all that lies before `next`.
-fn reader_left(engine: &Engine, next: &Segment) -> Option<GroupName> {
-    let writer = engine.writer();
-    let found = writer.catalog.known_groups().find(|(id, group)| {
-        group.progress.keys().any(|partition| {
-            let read = engine.outside.offset(*id, *partition).unwrap_or_default();
-            next.ends_before.get(partition.0 as usize).is_some_and(|end| read < *end)
+/// A group that has not durably read all that lies before `next`. One that is being reset has not from the moment on at
+/// which that is written.
+fn reader_left(engine: &Engine, catalog: &Catalog, next: &Segment) -> Option<GroupName> {
+    let found = catalog.known_groups().find(|(id, group)| {
+        group.progress.iter().any(|(partition, progress)| {
+            let read = engine.outside.offset(*id, *partition).unwrap_or_default().min(progress.offset);
+            let is_behind = next.ends_before.get(partition.0 as usize).is_some_and(|end| read < *end);
+            let is_read =
+                || catalog.topic_partition(*partition).map(|at| engine.declarations.reads(&group.name, &at.topic));
+            is_behind && is_read().unwrap_or(true)
         })
     });
     found.map(|(_, group)| group.name.clone())

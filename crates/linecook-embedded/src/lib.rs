@@ -21,6 +21,7 @@ mod append_queue;
 mod catalog;
 mod codec;
 mod coordinator;
+mod declarations;
 mod directory;
 mod engine;
 pub mod fault;

@@ -124,6 +124,7 @@ impl Log for EmbeddedLog {
         let mut number = CommitNumber(0);
         for group in groups {
             number = define(&engine, |writer| declare_group(&engine, writer, &group.name, &group.topics))?;
+            engine.declarations.declare(&group.name, &group.topics);
         }
         engine.wait_seen(number)
     }
@@ -188,7 +189,9 @@ impl Log for EmbeddedLog {
             (known_group(&writer.catalog, &spec.group)?, tables)
         };
         engine.sync_wakeup.raise();
-        Ok(Box::new(EmbeddedMember::join(engine, &spec, ids)?))
+        let member = EmbeddedMember::join(Arc::clone(&engine), &spec, ids)?;
+        engine.declarations.declare(&spec.group, &spec.inputs.concat());
+        Ok(Box::new(member))
     }
 
     fn rows(&self, service: &GroupName, table: &TableName) -> Result<Arc<dyn Rows>> {

@@ -16,6 +16,7 @@ use linecook_rows::{Number, Store};
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
+    declarations::Declarations,
     engine::Engine,
     files::Files,
     frame::CommitNumber,
@@ -45,6 +46,7 @@ pub(crate) struct Place {
     rows_installed: Option<RowsInstalled>,
     /// It outlives a failure of the log, unless it has failed itself.
     store: Mutex<Arc<RowStore>>,
+    declarations: Arc<Declarations>,
     clock: Arc<dyn Clock>,
     /// Given back when the log is closed, though readers of rows may keep this.
     lock: Mutex<Option<DirectoryLock>>,
@@ -114,7 +116,8 @@ impl Place {
     ) -> Result<Self> {
         let store = open_rows(rows_folder, &options, &*files, rows_installed.clone())?;
         let (rows_folder, store) = (rows_folder.to_owned(), Mutex::new(Arc::new(RowStore::new(store))));
-        Ok(Self { options, files, rows_folder, rows_installed, store, clock, lock: Mutex::new(lock) })
+        let (declarations, lock) = (Arc::default(), Mutex::new(lock));
+        Ok(Self { options, files, rows_folder, rows_installed, store, declarations, clock, lock })
     }
 
     fn open(&self, until: Until) -> Result<Opened> {
@@ -126,7 +129,7 @@ impl Place {
         };
         let recovered = recovery::recover(&*self.files, &self.options, (persisted, until), &mut replay)?;
         let parts = (self.options.clone(), Arc::clone(&self.files), Arc::clone(&self.clock));
-        let engine = Arc::new(Engine::new(parts, Arc::clone(&store), recovered));
+        let engine = Arc::new(Engine::new(parts, (Arc::clone(&store), Arc::clone(&self.declarations)), recovered));
         let threads = threads::start(&engine).map_err(no_thread)?;
         Ok(Opened { engine, threads })
     }

@@ -83,7 +83,7 @@ pub enum DamageKind {
         /// The offset that comes.
         found: Offset,
     },
-    /// A group has consumed what is not there.
+    /// A group has consumed what was never there.
     OffsetOutOfBounds {
         /// The group.
         group: GroupName,
