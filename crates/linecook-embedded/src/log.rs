@@ -78,7 +78,10 @@ impl EmbeddedLog {
         let shared = Arc::new(Shared::open(place)?);
         let guarded = Arc::clone(&shared);
         let guard = thread::Builder::new().name("log-guard".into()).spawn(move || guarded.guard());
-        let guard = guard.map_err(open::no_thread)?;
+        let guard = guard.map_err(|error| {
+            shared.close(|| Ok(())).ok(); // its threads would run on without an owner
+            open::no_thread(error)
+        })?;
         Ok(Self { shared, guard: Mutex::new(Some(guard)) })
     }
 

@@ -29,8 +29,9 @@ use crate::{
     rows, threads,
 };
 
-/// How long to wait before a log that failed is tried again.
-const REOPEN_EVERY: Duration = Duration::from_millis(200);
+/// How long to wait before a log that failed is tried again; then twice as long, up to the most.
+const REOPEN_AFTER: Duration = Duration::from_millis(200);
+const REOPEN_AFTER_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) struct Shared {
     place: Place,
@@ -218,7 +219,10 @@ impl Shared {
         }
     }
 
+    /// Whether it is open again. When not, it is over for good: it was closed, or what lies there is damaged, which does
+    /// not mend by itself.
     fn open_again(&self, until: Until) -> bool {
+        let mut pause = REOPEN_AFTER;
         while !self.is_closing.load(Ordering::SeqCst) {
             match self.place.open(until) {
                 Ok(opened) => {
@@ -231,10 +235,17 @@ impl Shared {
                     }
                     return true;
                 }
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    tracing::error!(error = error.chain(), "the log failed and cannot be opened again");
+                    let message = format!("the log failed and cannot be opened again: {}", error.chain());
+                    *self.state.write() = State::Ended(Ended { kind: ErrorKind::Corrupt, message });
+                    return false;
+                }
                 Err(error) => {
                     let message = format!("the log failed and cannot be opened again yet: {}", error.chain());
                     *self.state.write() = State::Ended(Ended { kind: ErrorKind::Unavailable, message });
-                    thread::park_timeout(REOPEN_EVERY);
+                    thread::park_timeout(pause);
+                    pause = (pause * 2).min(REOPEN_AFTER_MAX);
                 }
             }
         }
