@@ -95,6 +95,7 @@ fn sync_round(engine: &Engine) -> io::Result<bool> {
     // Older segments and names first: what is published must be found again by reading front to back.
     for segment in closed {
         segment.file.sync()?;
+        segment.is_unsynced.store(false, Ordering::Release);
     }
     if is_folder_unsynced {
         engine.files.sync_folder()?;

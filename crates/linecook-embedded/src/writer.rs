@@ -6,7 +6,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     io::IoSlice,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
 use linecook_log::{Batch, Clock, Error, ErrorKind, Offset, Result, Timestamp};
@@ -242,6 +242,7 @@ impl Writer {
         self.allocated = allocated;
         self.is_folder_unsynced = true;
         close_segment(&closed);
+        closed.is_unsynced.store(true, Ordering::Release);
         around.segments.push(Arc::clone(&self.segment));
         around.segments.touch(&closed);
         self.unsynced.push(closed);

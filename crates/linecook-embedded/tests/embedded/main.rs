@@ -17,6 +17,7 @@ mod locked;
 mod memory;
 mod model;
 mod power_loss;
+mod resting_files;
 mod retention;
 mod rows_stuck;
 mod stubborn_files;
