@@ -29,6 +29,7 @@ pub mod files;
 mod frame;
 mod housekeeping;
 pub mod inspect;
+mod limits;
 mod lock;
 mod log;
 mod member;

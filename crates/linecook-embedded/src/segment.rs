@@ -24,13 +24,13 @@ use crate::{
 const VERSION: u8 = 1;
 const MAGIC: [u8; 8] = *b"LCSEGMNT";
 pub(crate) const INDEX_MAGIC: [u8; 4] = *b"LCIX";
-const HEADER_FIXED_BYTES: usize = 20;
+pub(crate) const HEADER_FIXED_BYTES: usize = 20;
 const INDEX_FIXED_BYTES: usize = 16;
 const TRAILER_BYTES: usize = 12;
 /// What lies between two indexed batches of a partition, at least.
 const INDEX_EVERY_BYTES: u64 = 64 << 10;
-/// What a header can be long at most: a catalog of a million partitions has room.
-const HEADER_MAX_BYTES: usize = 64 << 20;
+/// What a header can be long at most; see `limits`.
+pub(crate) const HEADER_MAX_BYTES: usize = 64 << 20;
 
 /// The file name of the segment that begins with that commit. Names sort as the numbers do.
 pub(crate) fn file_name(first: CommitNumber) -> String {

@@ -15,6 +15,7 @@ use crate::{
     catalog::{Catalog, GroupId, PartitionId},
     files::Files,
     frame::{CommitNumber, Entry, Head},
+    limits,
     options::Options,
     outside::Consumed,
     payload::{FullRow, Stored},
@@ -121,6 +122,7 @@ impl Writer {
 
     /// Writes a commit as one frame. After an error nothing of it is there.
     pub(crate) fn write(&mut self, prepared: Prepared, around: &Surroundings<'_>) -> Result<Written> {
+        limits::check(&self.catalog, &prepared)?;
         let number = self.number.next();
         let committed_at = around.clock.timestamp();
         let head = self.head(&prepared, (number, committed_at), around.synced);

@@ -15,7 +15,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// Creates the topics that do not exist yet. When one cannot be created, those before it in the list may be.
     ///
     /// # Errors
-    /// `Invalid` when one exists with another number of partitions (both are named) or has none; `Full`, `Unavailable`.
+    /// `Invalid` when one exists with another number of partitions (both are named), has none, or has more than the log
+    /// takes; `Full`, `Unavailable`.
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()>;
 
     /// Makes groups known before their first member joins: from now on records that they have not read are kept. A

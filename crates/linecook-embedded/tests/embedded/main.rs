@@ -13,6 +13,7 @@ mod disk_full;
 mod failed_sync;
 mod golden;
 mod inspect;
+mod limits;
 mod locked;
 mod memory;
 mod model;
