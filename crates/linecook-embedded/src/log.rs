@@ -20,7 +20,7 @@ use crate::{
     codec::length,
     directory::Directory,
     engine::Engine,
-    files::{Disk, Files},
+    files::{Disk, Files, create_folder},
     frame::{CommitNumber, Entry},
     lock::DirectoryLock,
     member::EmbeddedMember,
@@ -46,8 +46,7 @@ impl EmbeddedLog {
     pub fn open(folder: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self> {
         let lock = DirectoryLock::take(folder)?;
         let segments = folder.join(SEGMENTS);
-        open::create_folder(folder, &segments)
-            .map_err(|error| crate::segment::unreadable(error, "the folder of the segments"))?;
+        create_folder(&segments).map_err(|error| crate::segment::unreadable(error, "the folder of the segments"))?;
         Self::open_on(Arc::new(Disk::new(segments)), &folder.join(ROWS), options, clock, Some(lock), None)
     }
 

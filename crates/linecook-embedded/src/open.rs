@@ -64,16 +64,6 @@ struct Opened {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// The names of the folders must survive a power cut as what is in them does.
-pub(crate) fn create_folder(folder: &Path, segments: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(segments)?;
-    fs::File::open(folder)?.sync_all()?;
-    match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => fs::File::open(parent)?.sync_all(),
-        None => Ok(()),
-    }
-}
-
 /// The tree is primary once segments were dropped: only a log that reaches back to its beginning can make it again.
 fn open_rows(folder: &Path, options: &Options, files: &dyn Files, installed: Option<RowsInstalled>) -> Result<Store> {
     let open = || {
