@@ -18,6 +18,7 @@ use crate::{
     append_queue::{AppendQueue, PendingAppend},
     catalog::{Catalog, GroupId, PartitionId, TableId},
     coordinator::Coordinator,
+    declarations::Declarations,
     directory::Directory,
     files::Files,
     frame::CommitNumber,
@@ -51,6 +52,7 @@ pub(crate) struct Engine {
     pub(crate) files: Arc<dyn Files>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Arc<RowStore>,
+    pub(crate) declarations: Arc<Declarations>,
     pub(crate) segments: Segments,
     /// The commit lock: the second.
     writer: Mutex<Writer>,
@@ -91,7 +93,7 @@ pub(crate) struct Figures {
 impl Engine {
     pub(crate) fn new(
         (options, files, clock): (Options, Arc<dyn Files>, Arc<dyn Clock>),
-        store: Arc<RowStore>,
+        (store, declarations): (Arc<RowStore>, Arc<Declarations>),
         recovered: Recovered,
     ) -> Self {
         let Recovered { segments, catalog, number, allocated } = recovered;
@@ -105,6 +107,7 @@ impl Engine {
             files,
             clock,
             store,
+            declarations,
             segments: Segments::new(segments),
             writer: Mutex::new(writer),
             coordinator: Mutex::default(),

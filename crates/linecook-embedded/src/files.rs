@@ -87,6 +87,26 @@ pub trait SegmentFile: Send + Sync {
     fn rest(&self) {}
 }
 
+/// Creates a folder and those above it that are not there. Their names must survive a power cut as what is in them does;
+/// that of the folder itself is made durable again, for the sake of who created it and was killed.
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
+    create_folder_by(folder, |folder| File::open(folder)?.sync_all())
+}
+
+fn create_folder_by(folder: &Path, mut sync: impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let missing: Vec<_> = folder.ancestors().skip(1).take_while(is_missing).collect();
+    fs::create_dir_all(folder)?;
+    for named in missing.into_iter().rev().chain([folder]) {
+        match named.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => sync(Path::new("."))?,
+            Some(parent) => sync(parent)?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
 /// The file layer on a folder of a real file system.
 #[derive(Debug)]
 pub struct Disk {
@@ -224,5 +244,31 @@ impl SegmentFile for DiskFile {
 
     fn rest(&self) {
         *self.handle.write() = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a data directory of several new folders only the last was sure to survive a power cut, and the log in it was
+    /// lost with those above.
+    #[test]
+    fn the_name_of_each_folder_that_was_created_is_synced() {
+        let place = tempfile::tempdir().unwrap();
+        let place = place.path();
+        let create = |folder: &Path| {
+            let mut synced = Vec::new();
+            create_folder_by(folder, |folder| {
+                synced.push(folder.to_owned());
+                Ok(())
+            })
+            .unwrap();
+            assert!(folder.is_dir());
+            synced
+        };
+        assert_eq!(create(&place.join("a/b/c")), [place.to_owned(), place.join("a"), place.join("a/b")]);
+        assert_eq!(create(&place.join("a/b/c")), [place.join("a/b")]);
+        assert_eq!(create(&place.join("a/b/d/e")), [place.join("a/b"), place.join("a/b/d")]);
     }
 }

@@ -1,17 +1,21 @@
 //! What is done once in a while: watching the disk's free space, dropping what retention no longer keeps, and keeping
 //! rows from holding segments back.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use linecook_log::{ErrorKind, GroupName, Result};
 
-use crate::{engine::Engine, frame::CommitNumber, published::Ended, segments::Segment};
+use crate::{catalog::Catalog, engine::Engine, frame::CommitNumber, published::Ended, segment, segments::Segment};
 
 const EVERY: Duration = Duration::from_secs(1);
 
+/// A segment that nobody can read any more, but that may still be on disk.
+type Leaving = Option<Arc<Segment>>;
+
 pub(crate) fn run(engine: &Engine) {
+    let mut leaving = None;
     while engine.check().is_ok() {
-        match round(engine) {
+        match round(engine, &mut leaving) {
             Ok(()) => {}
             Err(error) => tracing::warn!(error = error.chain(), "housekeeping failed; trying again"),
         }
@@ -20,7 +24,7 @@ pub(crate) fn run(engine: &Engine) {
 }
 
 /// One round.
-pub(crate) fn round(engine: &Engine) -> Result<()> {
+fn round(engine: &Engine, leaving: &mut Leaving) -> Result<()> {
     // The disk is watched whatever else goes wrong.
     engine.refuse_writes(reserve_is_used_up(engine));
     if let Err(error) = engine.store.check() {
@@ -29,7 +33,7 @@ pub(crate) fn round(engine: &Engine) -> Result<()> {
         return Ok(());
     }
     persist_what_holds_back(engine);
-    engine.refuse_appends(drop_old_segments(engine)?);
+    engine.refuse_appends(drop_old_segments(engine, leaving)?);
     Ok(())
 }
 
@@ -60,29 +64,61 @@ enum Due {
 }
 
 /// Drops the oldest segments that are due, as far as nobody needs them. What keeps appends from being taken is returned.
-fn drop_old_segments(engine: &Engine) -> Result<Option<Ended>> {
+fn drop_old_segments(engine: &Engine, leaving: &mut Leaving) -> Result<Option<Ended>> {
+    remove(engine, leaving)?;
     for segment in engine.segments.closed() {
         let Some(due) = is_due(engine, &segment)? else { return Ok(None) };
         let Some(next) = engine.segments.after(segment.first) else { return Ok(None) };
         if engine.published.number() < next.first {
             return Ok(None); // the one behind it must be on disk: recovery begins somewhere
         }
-        if let Some(group) = reader_left(engine, &next) {
+        let is_persisted = engine.store.persisted().0 + 1 >= next.first.0;
+        // Whoever sets offsets under this lock sees where the log begins, and is seen.
+        let writer = engine.writer();
+        if let Some(group) = reader_left(engine, &writer.catalog, &next) {
             return Ok(match due {
                 Due::Expired => None,
                 Due::TooMuch(limit) => Some(held_back_by(&group, limit)),
             });
         }
-        if engine.store.persisted().0 + 1 < next.first.0 {
+        if !is_persisted {
+            drop(writer);
             engine.store.persist_soon();
             return Ok(None);
         }
-        engine.segments.pop_front();
-        let removed = engine.files.remove(&segment.name).and_then(|()| engine.files.sync_folder());
-        removed.map_err(|error| crate::segment::unreadable(error, "a segment that is to be removed"))?;
-        tracing::info!(file = segment.name, "dropped a segment that retention no longer keeps");
+        *leaving = engine.segments.pop_front();
+        drop(writer);
+        remove(engine, leaving)?;
     }
     Ok(None)
+}
+
+/// Removes the file of the segment that leaves. No other one leaves before that is durable: with its successors gone and
+/// itself still there, there would be a hole in the history.
+fn remove(engine: &Engine, leaving: &mut Leaving) -> Result<()> {
+    let Some(segment) = leaving else { return Ok(()) };
+    let removed = remove_strays(engine, segment.first).and_then(|()| remove_file(engine, &segment.name));
+    removed.map_err(|error| segment::unreadable(error, "a segment that is to be removed"))?;
+    tracing::info!(file = segment.name, "dropped a segment that retention no longer keeps");
+    *leaving = None;
+    Ok(())
+}
+
+/// Removes what was left between this segment and the next one by segments that could not be created. Only what lies
+/// before it tells that such a file never was one.
+fn remove_strays(engine: &Engine, first: CommitNumber) -> io::Result<()> {
+    let next = engine.segments.oldest().first;
+    let is_stray = |name: &String| segment::first_of(name).is_some_and(|it| first < it && it < next);
+    engine.files.list()?.iter().filter(|name| is_stray(name)).try_for_each(|name| remove_file(engine, name))
+}
+
+/// Removes a file durably.
+fn remove_file(engine: &Engine, name: &str) -> io::Result<()> {
+    match engine.files.remove(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {} // it was removed before, but perhaps not durably
+        outcome => outcome?,
+    }
+    engine.files.sync_folder()
 }
 
 fn is_due(engine: &Engine, segment: &Arc<Segment>) -> Result<Option<Due>> {
@@ -96,13 +132,16 @@ fn is_due(engine: &Engine, segment: &Arc<Segment>) -> Result<Option<Due>> {
     Ok((age > retention).then_some(Due::Expired))
 }
 
-/// A group that has not durably read all that lies before `next`.
-fn reader_left(engine: &Engine, next: &Segment) -> Option<GroupName> {
-    let writer = engine.writer();
-    let found = writer.catalog.known_groups().find(|(id, group)| {
-        group.progress.keys().any(|partition| {
-            let read = engine.outside.offset(*id, *partition).unwrap_or_default();
-            next.ends_before.get(partition.0 as usize).is_some_and(|end| read < *end)
+/// A group that has not durably read all that lies before `next`. One that is being reset has not from the moment on at
+/// which that is written.
+fn reader_left(engine: &Engine, catalog: &Catalog, next: &Segment) -> Option<GroupName> {
+    let found = catalog.known_groups().find(|(id, group)| {
+        group.progress.iter().any(|(partition, progress)| {
+            let read = engine.outside.offset(*id, *partition).unwrap_or_default().min(progress.offset);
+            let is_behind = next.ends_before.get(partition.0 as usize).is_some_and(|end| read < *end);
+            let is_read =
+                || catalog.topic_partition(*partition).map(|at| engine.declarations.reads(&group.name, &at.topic));
+            is_behind && is_read().unwrap_or(true)
         })
     });
     found.map(|(_, group)| group.name.clone())

@@ -35,6 +35,7 @@ use crate::{
     log::{ROWS, SEGMENTS},
     scan::{Found, Frames},
     segment::{self, Header, unreadable},
+    succession::{self, Candidate},
 };
 
 pub use damage::{Damage, DamageKind, Opening};
@@ -63,6 +64,8 @@ pub use report::{GroupReport, HistoryEnd, PartitionReport, Progress, Report, Seg
 /// ```
 pub struct Inspection {
     found: Vec<FoundSegment>,
+    /// The names of files that are no segments although they are named so.
+    strays: Vec<String>,
     /// The segment of the first commit that no segment's beginning says had been synced: the history does not end before it.
     unsynced_from: usize,
     /// Up to which commit rows are on disk, at least, or what is wrong with them; `None`: they were not looked at.
@@ -107,9 +110,10 @@ impl Inspection {
         names.sort();
         let found = names.into_iter().filter_map(|name| segment::first_of(&name).map(|first| (name, first)));
         let found = found.map(|(name, first)| FoundSegment::open(files, name, first)).collect::<Result<Vec<_>>>()?;
+        let (strays, found) = set_strays_aside(found);
         let unsynced = synced_by_headers(&found).next();
         let begins_before = found.partition_point(|segment| segment.first <= unsynced);
-        Ok(Self { found, unsynced_from: begins_before.saturating_sub(1), rows: None, _lock: lock })
+        Ok(Self { found, strays, unsynced_from: begins_before.saturating_sub(1), rows: None, _lock: lock })
     }
 
     /// Whether opening reads a segment whatever rows are there. The ones before it reads only as far as rows are to be
@@ -190,8 +194,18 @@ impl FoundSegment {
     }
 }
 
-/// The highest number that the segments' beginnings say had been synced.
+/// Their names, and the others. Where that cannot be told they count as segments, and what is wrong is a finding.
+fn set_strays_aside(found: Vec<FoundSegment>) -> (Vec<String>, Vec<FoundSegment>) {
+    let candidates = found.iter().map(|it| {
+        let frames_at = (!it.is_damaged()).then(|| it.frames_at());
+        Candidate { first: it.first, frames_at, file: &*it.file }
+    });
+    let strays = succession::strays(&candidates.collect::<Vec<_>>()).unwrap_or_default();
+    let (strays, found): (Vec<_>, _) = found.into_iter().partition(|it| strays.contains(&it.first));
+    (strays.into_iter().map(|stray| stray.name).collect(), found)
+}
+
+/// The highest number that is known from the headers to have been synced.
 fn synced_by_headers(found: &[FoundSegment]) -> CommitNumber {
-    let in_headers = found.iter().filter_map(|it| it.header.as_ref().ok()).map(|(header, _)| header.synced);
-    found.first().map_or(CommitNumber(0), |oldest| segment::synced_at_least(oldest.first, in_headers))
+    segment::synced_by(found.iter().map(|it| it.header.as_ref().ok().map(|(header, _)| header)))
 }

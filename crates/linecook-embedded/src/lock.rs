@@ -1,12 +1,14 @@
 //! One process a directory.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{File, TryLockError},
     io::{Read, Write},
     path::Path,
 };
 
 use linecook_log::{Error, ErrorKind, Result};
+
+use crate::files::create_folder;
 
 const NAME: &str = "lock";
 
@@ -25,7 +27,7 @@ impl DirectoryLock {
             let text = format!("cannot write to the data directory: data_dir={shown}");
             Error::new(ErrorKind::Unavailable, text).with_source(error)
         };
-        fs::create_dir_all(folder).map_err(unwritable)?;
+        create_folder(folder).map_err(unwritable)?;
         let path = folder.join(NAME);
         let open = File::options().create(true).truncate(false).read(true).write(true).open(&path);
         let mut file = open.map_err(unwritable)?;

@@ -20,7 +20,7 @@ use crate::{
     codec::length,
     directory::Directory,
     engine::Engine,
-    files::{Disk, Files},
+    files::{Disk, Files, create_folder},
     frame::{CommitNumber, Entry},
     lock::DirectoryLock,
     member::{self, EmbeddedMember, MemberTable},
@@ -46,8 +46,7 @@ impl EmbeddedLog {
     pub fn open(folder: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self> {
         let lock = DirectoryLock::take(folder)?;
         let segments = folder.join(SEGMENTS);
-        open::create_folder(folder, &segments)
-            .map_err(|error| crate::segment::unreadable(error, "the folder of the segments"))?;
+        create_folder(&segments).map_err(|error| crate::segment::unreadable(error, "the folder of the segments"))?;
         Self::open_on(Arc::new(Disk::new(segments)), &folder.join(ROWS), options, clock, Some(lock), None)
     }
 
@@ -78,7 +77,10 @@ impl EmbeddedLog {
         let shared = Arc::new(Shared::open(place)?);
         let guarded = Arc::clone(&shared);
         let guard = thread::Builder::new().name("log-guard".into()).spawn(move || guarded.guard());
-        let guard = guard.map_err(open::no_thread)?;
+        let guard = guard.map_err(|error| {
+            shared.close(|| Ok(())).ok(); // its threads would run on without an owner
+            open::no_thread(error)
+        })?;
         Ok(Self { shared, guard: Mutex::new(Some(guard)) })
     }
 
@@ -124,6 +126,7 @@ impl Log for EmbeddedLog {
         let mut number = CommitNumber(0);
         for group in groups {
             number = define(&engine, |writer| declare_group(&engine, writer, &group.name, &group.topics))?;
+            engine.declarations.declare(&group.name, &group.topics);
         }
         engine.wait_seen(number)
     }
@@ -195,6 +198,7 @@ impl Log for EmbeddedLog {
         };
         engine.sync_wakeup.raise();
         let member = EmbeddedMember::join(&engine, &mut coordinator, &spec, inputs, (group, tables));
+        engine.declarations.declare(&spec.group, &spec.topics());
         Ok(Box::new(member))
     }
 

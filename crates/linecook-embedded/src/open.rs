@@ -16,6 +16,7 @@ use linecook_rows::{Number, Store};
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
+    declarations::Declarations,
     engine::Engine,
     files::Files,
     frame::CommitNumber,
@@ -28,8 +29,9 @@ use crate::{
     rows, threads,
 };
 
-/// How long to wait before a log that failed is tried again.
-const REOPEN_EVERY: Duration = Duration::from_millis(200);
+/// How long to wait before a log that failed is tried again; then twice as long, up to the most.
+const REOPEN_AFTER: Duration = Duration::from_millis(200);
+const REOPEN_AFTER_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) struct Shared {
     place: Place,
@@ -45,6 +47,7 @@ pub(crate) struct Place {
     rows_installed: Option<RowsInstalled>,
     /// It outlives a failure of the log, unless it has failed itself.
     store: Mutex<Arc<RowStore>>,
+    declarations: Arc<Declarations>,
     clock: Arc<dyn Clock>,
     /// Given back when the log is closed, though readers of rows may keep this.
     lock: Mutex<Option<DirectoryLock>>,
@@ -59,16 +62,6 @@ enum State {
 struct Opened {
     engine: Arc<Engine>,
     threads: Vec<JoinHandle<()>>,
-}
-
-/// The names of the folders must survive a power cut as what is in them does.
-pub(crate) fn create_folder(folder: &Path, segments: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(segments)?;
-    fs::File::open(folder)?.sync_all()?;
-    match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => fs::File::open(parent)?.sync_all(),
-        None => Ok(()),
-    }
 }
 
 /// The tree is primary once segments were dropped: only a log that reaches back to its beginning can make it again.
@@ -114,7 +107,8 @@ impl Place {
     ) -> Result<Self> {
         let store = open_rows(rows_folder, &options, &*files, rows_installed.clone())?;
         let (rows_folder, store) = (rows_folder.to_owned(), Mutex::new(Arc::new(RowStore::new(store))));
-        Ok(Self { options, files, rows_folder, rows_installed, store, clock, lock: Mutex::new(lock) })
+        let (declarations, lock) = (Arc::default(), Mutex::new(lock));
+        Ok(Self { options, files, rows_folder, rows_installed, store, declarations, clock, lock })
     }
 
     fn open(&self, until: Until) -> Result<Opened> {
@@ -126,7 +120,7 @@ impl Place {
         };
         let recovered = recovery::recover(&*self.files, &self.options, (persisted, until), &mut replay)?;
         let parts = (self.options.clone(), Arc::clone(&self.files), Arc::clone(&self.clock));
-        let engine = Arc::new(Engine::new(parts, Arc::clone(&store), recovered));
+        let engine = Arc::new(Engine::new(parts, (Arc::clone(&store), Arc::clone(&self.declarations)), recovered));
         let threads = threads::start(&engine).map_err(no_thread)?;
         Ok(Opened { engine, threads })
     }
@@ -215,7 +209,10 @@ impl Shared {
         }
     }
 
+    /// Whether it is open again. When not, it is over for good: it was closed, or what lies there is damaged, which does
+    /// not mend by itself.
     fn open_again(&self, until: Until) -> bool {
+        let mut pause = REOPEN_AFTER;
         while !self.is_closing.load(Ordering::SeqCst) {
             match self.place.open(until) {
                 Ok(opened) => {
@@ -228,10 +225,17 @@ impl Shared {
                     }
                     return true;
                 }
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    tracing::error!(error = error.chain(), "the log failed and cannot be opened again");
+                    let message = format!("the log failed and cannot be opened again: {}", error.chain());
+                    *self.state.write() = State::Ended(Ended { kind: ErrorKind::Corrupt, message });
+                    return false;
+                }
                 Err(error) => {
                     let message = format!("the log failed and cannot be opened again yet: {}", error.chain());
                     *self.state.write() = State::Ended(Ended { kind: ErrorKind::Unavailable, message });
-                    thread::park_timeout(REOPEN_EVERY);
+                    thread::park_timeout(pause);
+                    pause = (pause * 2).min(REOPEN_AFTER_MAX);
                 }
             }
         }

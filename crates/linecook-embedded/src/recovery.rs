@@ -1,8 +1,9 @@
 //! Opening: which frames are whole, what follows from them, and where the next one goes.
 //!
-//! Frames up to the highest number that anything says had been synced are there for sure. Behind them the first frame
-//! that is not whole ends the history: what lies behind it was never shown to anyone and is cut. But if a later frame
-//! or segment says that the missing one *had* been synced, no crash did that: it is `Corrupt`, and nothing is cut.
+//! Frames up to the highest number that anything says had been synced are there for sure; what retention has dropped was
+//! synced, too. Behind them the first frame that is not whole ends the history: what lies behind it was never shown to
+//! anyone and is cut. But if a later frame or segment says that the missing one *had* been synced, no crash did that: it
+//! is `Corrupt`, and nothing is cut. So it is when a segment is missing among those that are not read as a whole.
 
 mod rewrite;
 
@@ -19,6 +20,7 @@ use crate::{
     scan::{Found, FrameAt, Frames, newer_version, says_later_that_it_was_synced},
     segment::{self, Header, Index, unreadable},
     segments::Segment,
+    succession::{self, Candidate, Succession},
     writer::create_segment,
 };
 
@@ -54,12 +56,11 @@ pub(crate) fn recover(
     (persisted, until): (CommitNumber, Until),
     replay: &mut ReplayRows<'_>,
 ) -> Result<Recovered> {
-    let found = find_segments(files)?;
+    let (strays, found) = set_strays_aside(find_segments(files)?)?;
     if found.is_empty() || is_unfinished_start(&found)? {
         return begin(files, options, persisted);
     }
-    let in_headers = found.iter().filter_map(|it| it.header.as_ref().map(|(header, _)| header.synced));
-    let synced = segment::synced_at_least(found[0].first, in_headers);
+    let synced = segment::synced_by(found.iter().map(|it| it.header.as_ref().map(|(header, _)| header)));
     let from = scan_from(&found, synced, persisted)?;
     // Before its rows reach the tree and before anyone sees it; not only the last segment, or a later power cut would
     // find a hole in what was shown.
@@ -68,7 +69,13 @@ pub(crate) fn recover(
     scan.run(replay)?;
     let history = scan.history;
     check_reaches(&found, &history, (synced, persisted), until)?;
-    cut(files, options, &found, history)
+    let recovered = cut(files, options, &found, history)?;
+    for stray in strays {
+        if let Err(error) = files.remove(&stray.name) {
+            tracing::warn!(file = stray.name, %error, "a file that is no segment stays for now");
+        }
+    }
+    Ok(recovered)
 }
 
 /// A file of the folder that is named like a segment.
@@ -106,6 +113,16 @@ fn open(files: &dyn Files, name: String, first: CommitNumber) -> Result<FoundSeg
     };
     file.rest();
     Ok(FoundSegment { name, first, file, header })
+}
+
+/// The files that are no segments although they are named so, and the others.
+fn set_strays_aside(found: Vec<FoundSegment>) -> Result<(Vec<FoundSegment>, Vec<FoundSegment>)> {
+    let candidates = found.iter().map(|it| {
+        let frames_at = it.header.as_ref().map(|(_, frames_at)| *frames_at);
+        Candidate { first: it.first, frames_at, file: &*it.file }
+    });
+    let strays = succession::strays(&candidates.collect::<Vec<_>>())?;
+    Ok(found.into_iter().partition(|it| strays.contains(&it.first)))
 }
 
 /// Whether there is nothing but a first segment that a crash left before its header was whole. Without this the log
@@ -265,7 +282,7 @@ fn cut(files: &dyn Files, options: &Options, found: &[FoundSegment], history: Hi
     let mut segments = VecDeque::new();
     for (index, segment) in found[..history.segment].iter().enumerate() {
         let (header, frames_at) = segment.header()?;
-        let end = frames_end(segment, *frames_at, found[index + 1].first)?;
+        let end = frames_end(segment, *frames_at, &found[index + 1])?;
         segment.file.rest();
         segments.push_back(Arc::new(Segment::new(segment.place(), header, (*frames_at, end), None)));
     }
@@ -284,21 +301,17 @@ fn cut(files: &dyn Files, options: &Options, found: &[FoundSegment], history: Hi
     Ok(Recovered { segments, catalog: history.catalog, number: history.number, allocated })
 }
 
-/// Where the frames of a segment end that is not the last one; `next` is the first commit behind it.
-fn frames_end(segment: &FoundSegment, frames_at: u64, next: CommitNumber) -> Result<u64> {
-    if let Some((_, end)) = Index::read(&*segment.file)? {
-        return Ok(end);
+/// Where the frames of a segment end that is not the last one.
+fn frames_end(segment: &FoundSegment, frames_at: u64, next: &FoundSegment) -> Result<u64> {
+    match succession::look(&*segment.file, (segment.first, frames_at), next.first)? {
+        // Who reads to where it is damaged is told, instead of missing what lies behind it.
+        Succession::Follows(end) | Succession::Damaged(end) => Ok(end),
+        Succession::Gap(last) => Err(corrupt(format!(
+            "commits are missing between two segments; nothing was changed, so a copy of the folder can be examined: \
+             file={} last_commit={last} next_file={}",
+            segment.name, next.name
+        ))),
     }
-    let mut frames = Frames::new(&*segment.file, frames_at);
-    let mut number = CommitNumber(segment.first.0 - 1);
-    while let Found::Frame(frame) = frames.next()? {
-        number = frame.head.number;
-    }
-    if number.next() == next {
-        return Ok(frames.position());
-    }
-    // It is damaged: who reads to there is told, instead of missing what lies behind it.
-    segment.file.length_bytes().map_err(|error| unreadable(error, "a segment"))
 }
 
 fn make_durable(files: &dyn Files, file: &dyn SegmentFile) -> Result<()> {

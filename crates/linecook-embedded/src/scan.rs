@@ -148,6 +148,21 @@ impl<'a> Frames<'a> {
         }
     }
 
+    /// The number of the frame that ends at `end`, behind the position. What looks like one may lie in a record.
+    pub(crate) fn number_before(&mut self, end: u64) -> Result<Option<CommitNumber>> {
+        while let Some(found) = self.seek()? {
+            let Ok(frame) = found else { continue };
+            if frame.end() == end {
+                return Ok(Some(frame.head.number));
+            }
+            if frame.position >= end {
+                break;
+            }
+            self.position = frame.position + 1;
+        }
+        Ok(None)
+    }
+
     fn in_window(&self, position: u64, length: usize) -> Option<&[u8]> {
         let offset = usize::try_from(position.checked_sub(self.window_at)?).ok()?;
         self.window.get(offset..offset.checked_add(length)?)

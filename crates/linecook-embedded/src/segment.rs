@@ -24,13 +24,13 @@ use crate::{
 const VERSION: u8 = 1;
 const MAGIC: [u8; 8] = *b"LCSEGMNT";
 pub(crate) const INDEX_MAGIC: [u8; 4] = *b"LCIX";
-const HEADER_FIXED_BYTES: usize = 20;
+pub(crate) const HEADER_FIXED_BYTES: usize = 20;
 const INDEX_FIXED_BYTES: usize = 16;
 const TRAILER_BYTES: usize = 12;
 /// What lies between two indexed batches of a partition, at least.
 const INDEX_EVERY_BYTES: u64 = 64 << 10;
-/// What a header can be long at most: a catalog of a million partitions has room.
-const HEADER_MAX_BYTES: usize = 64 << 20;
+/// What a header can be long at most; see `limits`.
+pub(crate) const HEADER_MAX_BYTES: usize = 64 << 20;
 
 /// The file name of the segment that begins with that commit. Names sort as the numbers do.
 pub(crate) fn file_name(first: CommitNumber) -> String {
@@ -103,6 +103,18 @@ impl Header {
         let catalog = Catalog::decode(&mut reader)?;
         reader.0.is_empty().then_some(Self { first, synced, catalog })
     }
+}
+
+/// The highest commit that is known to have been synced, by the headers of a log's segments, oldest first; `None` for
+/// one that is not whole.
+///
+/// A log that does not begin with the first commit proves more than its headers say: no segment is dropped before the
+/// first commit of the one behind it is published. That one's header is older than that, and may have been written
+/// before the last commits in front of it were synced.
+pub(crate) fn synced_by<'a>(headers: impl IntoIterator<Item = Option<&'a Header>>) -> CommitNumber {
+    let mut headers = headers.into_iter().peekable();
+    let begins_later = headers.peek().copied().flatten().map(|oldest| oldest.first).filter(|first| first.0 > 1);
+    headers.flatten().map(|header| header.synced).chain(begins_later).max().unwrap_or_default()
 }
 
 /// Where in a segment to look for an offset.
@@ -203,15 +215,6 @@ impl Index {
         file.read(position, &mut bytes).map_err(failed)?;
         Ok(Self::decode(&bytes).map(|index| (index, position)))
     }
-}
-
-/// The highest number that is known to have been synced, by the beginnings of the segments that are there. A segment is
-/// dropped only when what the one behind it begins with is on disk, so the oldest one says that much by being there.
-pub(crate) fn synced_at_least(
-    oldest_first: CommitNumber,
-    in_headers: impl Iterator<Item = CommitNumber>,
-) -> CommitNumber {
-    in_headers.max().unwrap_or_default().max(CommitNumber(oldest_first.0.saturating_sub(1)))
 }
 
 /// What to say of a file that cannot be read.

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -34,6 +34,8 @@ pub(crate) struct Segment {
     pub(crate) frames_at: u64,
     /// The position behind its last whole frame.
     written: AtomicU64,
+    /// It was closed and is not synced. A failed write is told to who has the file open, so it must stay so.
+    pub(crate) is_unsynced: AtomicBool,
     /// `None`: not in memory.
     index: Mutex<Option<Index>>,
 }
@@ -52,6 +54,7 @@ impl Segment {
             ends_before: header.catalog.ends.clone(),
             frames_at,
             written: AtomicU64::new(written),
+            is_unsynced: AtomicBool::new(false),
             index: Mutex::new(index),
         }
     }
@@ -146,11 +149,12 @@ impl Segments {
         all.iter().take(all.len() - 1).cloned().collect()
     }
 
-    /// Forgets the oldest segment. Its readers can go on; when there are none, its file is closed: an open one would
+    /// Takes the oldest segment out. Its readers can go on; when there are none, its file is closed: an open one would
     /// take its space on the disk although it is removed.
-    pub(crate) fn pop_front(&self) {
-        let Some(segment) = self.all.write().pop_front() else { return };
+    pub(crate) fn pop_front(&self) -> Option<Arc<Segment>> {
+        let segment = self.all.write().pop_front()?;
         self.indexed.lock().retain(|other| other.first != segment.first);
+        Some(segment)
     }
 
     pub(crate) fn oldest(&self) -> Arc<Segment> {
@@ -241,8 +245,9 @@ impl Segments {
         for _ in INDEXES_IN_MEMORY..indexed.len() {
             let Some(unused) = indexed.pop_front() else { break };
             // Not waited for: who has it may be reading it from a slow disk, and behind these locks everybody waits. It
-            // is in use, so it is not the one to go.
-            let index = unused.index.try_lock().map(|mut index| index.take());
+            // is in use, so it is not the one to go. Nor is one that is yet to be synced.
+            let may_rest = !unused.is_unsynced.load(Ordering::Acquire);
+            let index = may_rest.then(|| unused.index.try_lock().map(|mut index| index.take())).flatten();
             if index.is_none() {
                 indexed.push_back(unused);
                 continue;

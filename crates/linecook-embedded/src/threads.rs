@@ -15,20 +15,43 @@ use crate::{engine::Engine, frame::CommitNumber, housekeeping, published::Ended,
 /// How long the sync thread sleeps when nobody wakes it.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Starts them.
+/// A thread that is to be started: its name, and what it runs.
+type Start = (&'static str, fn(&Engine));
+
+const ALL: [Start; 3] = [("log-sync", sync_loop), ("log-rows", apply_loop), ("log-house", housekeeping::run)];
+
+/// Starts them, all or none.
 pub(crate) fn start(engine: &Arc<Engine>) -> io::Result<Vec<JoinHandle<()>>> {
-    let spawn = |name: &str, run: fn(&Engine)| {
-        let engine = Arc::clone(engine);
-        let named = name.to_owned();
-        thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // Without this thread the others would wait for ever.
-            if catch_unwind(AssertUnwindSafe(|| run(&engine))).is_err() {
-                engine.fail(&Error::new(ErrorKind::Unknown, format!("a thread of the log panicked: thread={named}")));
-                end_outside(&engine);
+    start_by(engine, spawn)
+}
+
+fn start_by(
+    engine: &Arc<Engine>,
+    mut spawn: impl FnMut(Arc<Engine>, Start) -> io::Result<JoinHandle<()>>,
+) -> io::Result<Vec<JoinHandle<()>>> {
+    let mut started = Vec::with_capacity(ALL.len());
+    for thread in ALL {
+        match spawn(Arc::clone(engine), thread) {
+            Ok(handle) => started.push(handle),
+            Err(error) => {
+                let message = "a thread of the log could not be started".to_owned();
+                engine.end(Ended { kind: ErrorKind::Unavailable, message });
+                started.into_iter().for_each(|handle| drop(handle.join()));
+                return Err(error);
             }
-        })
-    };
-    Ok(vec![spawn("log-sync", sync_loop)?, spawn("log-rows", apply_loop)?, spawn("log-house", housekeeping::run)?])
+        }
+    }
+    Ok(started)
+}
+
+fn spawn(engine: Arc<Engine>, (name, run): Start) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // Without this thread the others would wait for ever.
+        if catch_unwind(AssertUnwindSafe(|| run(&engine))).is_err() {
+            engine.fail(&Error::new(ErrorKind::Unknown, format!("a thread of the log panicked: thread={name}")));
+            end_outside(&engine);
+        }
+    })
 }
 
 /// Makes durable what was written, over and over, and publishes it.
@@ -72,6 +95,7 @@ fn sync_round(engine: &Engine) -> io::Result<bool> {
     // Older segments and names first: what is published must be found again by reading front to back.
     for segment in closed {
         segment.file.sync()?;
+        segment.is_unsynced.store(false, Ordering::Release);
     }
     if is_folder_unsynced {
         engine.files.sync_folder()?;
@@ -131,4 +155,40 @@ fn apply(engine: &Engine, written: &crate::writer::Written) -> bool {
     engine.to_apply.applied(written);
     engine.outside.advance(written.number, &written.consumed);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use linecook_log::SystemClock;
+
+    use super::*;
+    use crate::{
+        fault::FaultyFiles,
+        options::Options,
+        recovery::{self, Until},
+        row_store::RowStore,
+    };
+
+    fn engine(folder: &std::path::Path) -> Arc<Engine> {
+        let (options, files) = (Options::default(), Arc::new(FaultyFiles::default()));
+        let from = (CommitNumber(0), Until::LastWhole);
+        let recovered = recovery::recover(&*files, &options, from, &mut |_, _| Ok(())).unwrap();
+        let store = linecook_rows::Store::open(folder, linecook_rows::Options::default()).unwrap();
+        let store = Arc::new(RowStore::new(store));
+        Arc::new(Engine::new((options, files, Arc::new(SystemClock::new())), (store, Arc::default()), recovered))
+    }
+
+    /// When the system had no thread left for one of them, those before it ran on for ever, on files that the next try to
+    /// open the log wrote to.
+    #[test]
+    fn when_a_thread_cannot_be_started_none_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(folder.path());
+        let outcome = start_by(&engine, |engine, thread| match thread.0 {
+            "log-house" => Err(io::ErrorKind::WouldBlock.into()),
+            _ => spawn(engine, thread),
+        });
+        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(Arc::strong_count(&engine), 1, "no thread has it");
+    }
 }

@@ -6,7 +6,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     io::IoSlice,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
 use linecook_log::{Batch, Clock, Error, ErrorKind, Offset, Result, Timestamp};
@@ -15,6 +15,7 @@ use crate::{
     catalog::{Catalog, GroupId, PartitionId},
     files::Files,
     frame::{CommitNumber, Entry, Head},
+    limits,
     options::Options,
     outside::Consumed,
     payload::{FullRow, Stored},
@@ -121,6 +122,7 @@ impl Writer {
 
     /// Writes a commit as one frame. After an error nothing of it is there.
     pub(crate) fn write(&mut self, prepared: Prepared, around: &Surroundings<'_>) -> Result<Written> {
+        limits::check(&self.catalog, &prepared)?;
         let number = self.number.next();
         let committed_at = around.clock.timestamp();
         let head = self.head(&prepared, (number, committed_at), around.synced);
@@ -242,6 +244,7 @@ impl Writer {
         self.allocated = allocated;
         self.is_folder_unsynced = true;
         close_segment(&closed);
+        closed.is_unsynced.store(true, Ordering::Release);
         around.segments.push(Arc::clone(&self.segment));
         around.segments.touch(&closed);
         self.unsynced.push(closed);
@@ -267,7 +270,8 @@ pub(crate) fn create_segment(
         Ok(file)
     };
     let file = create().map_err(|error| {
-        // A file without a whole header is passed over when the log is opened, so this is for tidiness.
+        // This is for tidiness: smaller frames may go on in the segment before. When that one reaches to the next whole
+        // segment, a file without a whole header between them is passed over, and removed, when the log is opened.
         files.remove(&name).ok();
         write_failed(error)
     })?;

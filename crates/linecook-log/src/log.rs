@@ -15,11 +15,17 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// Creates the topics that do not exist yet. When one cannot be created, those before it in the list may be.
     ///
     /// # Errors
-    /// `Invalid` when one exists with another number of partitions (both are named) or has none; `Full`, `Unavailable`.
+    /// `Invalid` when one exists with another number of partitions (both are named), has none, or has more than the log
+    /// takes; `Full`, `Unavailable`.
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()>;
 
     /// Makes groups known before their first member joins: from now on records that they have not read are kept. A
     /// known group that is declared again gains the topics that it did not have. It begins at the start of each.
+    ///
+    /// What is said last, by this or by [`join`](Self::join), is what the group reads now. A log whose retention asks
+    /// groups keeps nothing for a topic that is not among it; the group's offsets stay, and if it comes back it goes on
+    /// there, or at the start of what is kept. Of a group that nobody has spoken of it keeps all that it has not read.
+    ///
     /// Durable on return, like [`create_topics`](Self::create_topics), [`reset`](Self::reset) and
     /// [`drop_group`](Self::drop_group).
     ///

@@ -90,9 +90,13 @@ impl<'a> Check<'a> {
     }
 
     fn note(&mut self, position: u64, commit: Option<CommitNumber>, kind: DamageKind, opening: Opening) {
+        let file = self.found().name.clone();
+        self.list(Damage { file, position, commit, kind, opening });
+    }
+
+    fn list(&mut self, damage: Damage) {
         if self.damage.len() < Report::DAMAGE_MAX {
-            let file = self.found().name.clone();
-            self.damage.push(Damage { file, position, commit, kind, opening });
+            self.damage.push(damage);
         } else {
             self.unlisted_damage_count += 1;
         }
@@ -205,7 +209,7 @@ impl<'a> Check<'a> {
             let kind = DamageKind::FrameContradicts { reason: "those before it: it names what does not exist".into() };
             return self.note(position, commit, kind, Opening::MayOverlook);
         };
-        // One below the start is none: the records behind it were read since, or are not read any more, and dropped.
+        // It may lie before the start: of a topic that the group reads no more, or from when it was behind.
         let end = self.catalog.end(partition);
         if offset > end {
             let kind = DamageKind::OffsetBeyondEnd { group: group.name.clone(), partition: name, offset, end };
@@ -252,7 +256,11 @@ impl<'a> Check<'a> {
             Cause::SegmentMissing => DamageKind::SegmentMissing { last },
             Cause::Version(found) => DamageKind::UnknownVersion { found, known: frame::VERSION },
         };
-        self.find(position, Some(first), kind);
+        if matches!(cause, Cause::SegmentMissing) {
+            self.note(position, Some(first), kind, Opening::Refuses);
+        } else {
+            self.find(position, Some(first), kind);
+        }
         self.is_certain = false;
         self.index.give_up();
     }
@@ -282,6 +290,10 @@ impl<'a> Check<'a> {
             None
         });
         let rows_up_to = self.check_rows(end.as_ref());
+        for file in self.inspection.strays.clone() {
+            let (kind, opening) = (DamageKind::NeverBegun, Opening::Cuts);
+            self.list(Damage { file, position: 0, commit: None, kind, opening });
+        }
         Report {
             topics: self.topics(),
             groups: self.groups(),

@@ -43,6 +43,9 @@ pub enum DamageKind {
         /// The last of them.
         last: CommitNumber,
     },
+    /// A file without a header among whole segments that need none there: the disk had no room for it, and the log went
+    /// on in the segment before it.
+    NeverBegun,
     /// The header of the file is not whole.
     HeaderDamaged,
     /// The header says something else of topics, groups or tables than the frames before it do.
@@ -80,7 +83,7 @@ pub enum DamageKind {
         /// The offset that comes.
         found: Offset,
     },
-    /// A group has consumed what is not there.
+    /// A group has consumed what was never there.
     OffsetBeyondEnd {
         /// The group.
         group: GroupName,
@@ -171,6 +174,7 @@ impl DamageKind {
             Self::BehindTheEnd => "behind_the_end",
             Self::CommitsDamaged { .. } => "commits_damaged",
             Self::SegmentMissing { .. } => "segment_missing",
+            Self::NeverBegun => "never_begun",
             Self::HeaderDamaged => "header_damaged",
             Self::HeaderContradicts => "header_contradicts",
             Self::UnknownVersion { .. } => "unknown_version",
@@ -201,6 +205,7 @@ impl fmt::Display for DamageKind {
             Self::SegmentMissing { last } => {
                 write!(f, "commits are missing between this file and the next: last_commit={last}")
             }
+            Self::NeverBegun => f.write_str("the disk had no room to begin this segment"),
             Self::HeaderDamaged => f.write_str("the header of the file is damaged"),
             Self::HeaderContradicts => f.write_str("the header contradicts the frames before it"),
             Self::UnknownVersion { found, known } => write!(

@@ -9,8 +9,8 @@ use linecook_embedded::{
 use linecook_log::{ErrorKind, Log, Offset, Scan};
 
 use crate::support::{
-    Draw, Place, TOTAL, at, bounds, commit_copy, copy_folder, create, group, join, number_in, padded, poll_records,
-    read_all, read_from, refusal, store, table, tiny, until, wait,
+    Draw, Place, TOTAL, append, at, bounds, commit_copy, copy_folder, create, group, join, number_in, padded,
+    poll_records, read_all, refusal, store, table, tiny, until, wait,
 };
 
 /// All bytes of all files.
@@ -83,19 +83,24 @@ fn a_damaged_header_is_refused_and_nothing_is_changed() {
     assert!(bytes_of(&place.files) == before);
 }
 
-/// Opening reads the last segments, so it does not see that an older one is missing. Its records were passed over.
+/// Opening reads the last segments, so it did not see that an older one was missing. Its records were passed over, and
+/// later they were found missing by whoever read to there.
 #[test]
-fn a_missing_segment_is_found_when_it_is_read() {
-    let place = written(150);
-    let name = place.files.list().unwrap()[1].clone();
-    place.files.remove(&name).unwrap();
-    match place.try_open() {
-        Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "{}", error.chain()),
-        Ok(log) => {
-            let outcome = read_from(&*log, &at("a", 0), Offset(0));
-            let told = refusal(outcome, ErrorKind::Corrupt);
-            assert!(told.contains("records are missing"), "{told}");
+fn a_missing_segment_is_refused_and_named() {
+    for has_index in [true, false] {
+        let place = written(150);
+        let names = place.files.list().unwrap();
+        assert!(names.len() > 3);
+        if !has_index {
+            let file = place.files.open(&names[0]).unwrap();
+            let end = file_bytes(&place.files, &names[0]).windows(4).position(|bytes| bytes == b"LCIX").unwrap() as u64;
+            file.cut(end, end + 4096).unwrap();
         }
+        place.files.remove(&names[1]).unwrap();
+        let before = bytes_of(&place.files);
+        let told = refusal(place.try_open(), ErrorKind::Corrupt);
+        assert!(told.contains(&names[0]) && told.contains(&names[2]), "{told}");
+        assert!(bytes_of(&place.files) == before);
     }
 }
 
@@ -127,6 +132,32 @@ fn a_torn_last_frame_is_cut_and_never_comes_back() {
         assert_eq!(read_all(&*log, &at("a", 0)), [0, 1, 2, 3, 4, 5]);
         assert_eq!(log.groups().unwrap(), [], "what lay behind the cut");
     }
+}
+
+/// A log that failed and then found its files damaged was opened again and again, five times a second, each time read to
+/// the damage and synced; and it said that it could not be opened *yet*.
+#[test]
+fn a_log_that_is_damaged_when_it_is_opened_again_says_so_and_stays_as_it_is() {
+    let place = written(20);
+    let log = place.open();
+    let name = newest(&place.files);
+    let frames = frames_in(&file_bytes(&place.files, &name));
+    place.files.set_syncs(Syncs::Hanging);
+    let ticket = append(&*log, &at("a", 0), 20).unwrap();
+    overwrite(&place.files, &name, frames[10] + 50, b"?");
+    place.files.set_syncs(Syncs::Failing);
+    refusal(wait(&ticket), ErrorKind::Unknown);
+    place.files.set_syncs(Syncs::Honest);
+    let told = || log.status().refuses_writes.map(|error| (error.kind(), error.chain()));
+    until("it says what it found", || told().is_some_and(|(kind, _)| kind == ErrorKind::Corrupt));
+    let (_, text) = told().unwrap();
+    assert!(text.contains("cannot be opened again: ") && text.contains(&name), "{text}");
+    refusal(append(&*log, &at("a", 0), 21), ErrorKind::Corrupt);
+    let (read, synced) = (place.files.read_bytes(), place.files.sync_count());
+    std::thread::park_timeout(std::time::Duration::from_secs(1));
+    assert_eq!((place.files.read_bytes(), place.files.sync_count()), (read, synced), "it is left alone");
+    refusal(log.close(), ErrorKind::Corrupt);
+    refusal(log.describe(), ErrorKind::Closed);
 }
 
 /// A first start that a crash ended before the header was whole left a log that was `Corrupt` for ever.

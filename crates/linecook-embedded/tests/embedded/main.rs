@@ -13,12 +13,15 @@ mod disk_full;
 mod failed_sync;
 mod golden;
 mod inspect;
+mod limits;
 mod locked;
 mod memory;
 mod model;
 mod power_loss;
+mod resting_files;
 mod retention;
 mod rows_stuck;
+mod stubborn_files;
 mod subject;
 mod support;
 

@@ -1,13 +1,17 @@
 //! What retention drops and what it keeps.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
-use linecook_embedded::{fault::Syncs, files::Files, inspect::Inspection};
+use linecook_embedded::{
+    fault::Syncs,
+    files::Files,
+    inspect::{HistoryEnd, Inspection, Report},
+};
 use linecook_log::{Commit, ErrorKind, GroupSpec, Log, Member, Offset, Output, Scan};
 
 use crate::support::{
-    Place, TOTAL, TestClock, at, bounds, commit_copy, create, group, join, number_in, padded, poll_records, read_from,
-    refusal, store, table, tiny, topic, until, wait,
+    Place, TOTAL, TestClock, at, bounds, commit_copy, consumed, create, figure, group, join, number_in, numbers_of,
+    padded, poll_records, read_from, refusal, store, table, tiny, topic, until, wait,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -186,33 +190,143 @@ fn a_dropped_segment_gives_its_space_back() {
     until("no removed file is open", || deleted() == 0);
 }
 
-/// A segment that began while the commit before it was not yet on disk says in its header that it was not. When all of
-/// it had been synced and the older ones were dropped, the next start missed them: a log that nothing was wrong with
-/// could not be opened again.
+/// Commits to `b` that fill some segments while nothing is synced; all of them are, in the end.
+fn fill_before_a_sync(place: &Place, log: &dyn Log) {
+    create(log, &["a", "b"], 1);
+    fill(log, 0..1);
+    let mut member = join(log, &group("g"), "a");
+    let end = poll_records(&mut *member, 1)[0].next;
+    place.files.set_syncs(Syncs::Hanging);
+    let commit = |number| {
+        let outputs = vec![Output { to: at("b", 0), batch: padded([number], 4000) }];
+        member.commit(Commit { outputs, rows: Vec::new(), offsets: vec![(at("a", 0), end)] }).unwrap()
+    };
+    let tickets: Vec<_> = (0..20).map(commit).collect();
+    place.files.set_syncs(Syncs::Honest);
+    tickets.iter().for_each(|ticket| wait(ticket).unwrap());
+}
+
+fn inspect(place: &Place) -> Report {
+    let files: Arc<dyn Files> = Arc::new(place.files.clone());
+    Inspection::open_with_files(&files).unwrap().report()
+}
+
+/// A segment that was begun before the last commit was synced says so in its header for ever. When the segments before
+/// it were dropped, nothing else told that the commits in them had been synced: the next start asked for them, and
+/// a healthy log was `Corrupt`.
 #[test]
-fn a_log_opens_whose_oldest_segment_began_before_the_one_before_it_was_synced() {
+fn a_log_whose_oldest_segment_was_begun_before_a_sync_opens_again() {
     let (mut place, clock) = with_clock(Some(HOUR));
     let log = place.open();
-    create(&*log, &["a", "b"], 1);
-    fill(&*log, 0..1);
-    let mut member = join(&*log, &group("g"), "a");
-    let next = poll_records(&mut *member, 1)[0].next;
-    place.files.set_syncs(Syncs::Hanging);
-    let mut last = None;
-    for number in 0..20 {
-        let outputs = vec![Output { to: at("b", 0), batch: padded([number], 4000) }];
-        last = Some(member.commit(Commit { outputs, rows: Vec::new(), offsets: vec![(at("a", 0), next)] }).unwrap());
-    }
-    place.files.set_syncs(Syncs::Honest);
-    wait(&last.unwrap()).unwrap();
+    fill_before_a_sync(&place, &*log);
     clock.forward(HOUR * 2);
-    let start = |log: &dyn Log| bounds(log, &at("b", 0)).unwrap().0.0;
-    until("the last segment is the oldest", || start(&*log) >= 12);
-    let kept = start(&*log);
+    let begins = || bounds(&*log, &at("b", 0)).unwrap().0;
+    until("all but the last segment is dropped", || place.files.list().unwrap().len() == 1);
+    let from = begins();
+    assert!(from >= Offset(12), "{from}");
+    place.kill(log);
+    let report = inspect(&place);
+    assert!(report.is_sound(), "{report}");
+    assert!(report.segments[0].first <= report.synced, "what begins later proves what lay before: {report}");
+    let log = place.open();
+    assert_eq!(read_from(&*log, &at("b", 0), from).unwrap(), (from.0..20).collect::<Vec<_>>());
+    store(&*log, &at("b", 0), [20]);
+    log.close().unwrap();
+    let end = inspect(&place).end;
+    assert!(matches!(end, Some(HistoryEnd { last_commit, .. }) if last_commit.0 > 20));
+}
+
+/// See above: a log that failed refused in the same way to be opened again, for as long as its process lived.
+#[test]
+fn a_log_whose_oldest_segment_was_begun_before_a_sync_goes_on_after_a_failed_one() {
+    let (place, clock) = with_clock(Some(HOUR));
+    let log = place.open();
+    fill_before_a_sync(&place, &*log);
+    clock.forward(HOUR * 2);
+    until("all but the last segment is dropped", || place.files.list().unwrap().len() == 1);
+    place.files.set_syncs(Syncs::Failing);
+    refusal(wait(&log.append(&at("b", 0), padded([20], 10)).unwrap()), ErrorKind::Unknown);
+    place.files.set_syncs(Syncs::Honest);
+    until("it is open again", || log.status().refuses_writes.is_none());
+    store(&*log, &at("b", 0), [20]);
+}
+
+fn declare(log: &dyn Log, name: &str, topics: &[&str]) {
+    let topics = topics.iter().map(|name| topic(name)).collect();
+    log.declare_groups(&[GroupSpec { name: group(name), topics }]).unwrap();
+}
+
+/// A service whose setting had taken a topic from its inputs held that topic back for ever, and with it the records of
+/// all topics; or it brought the log to its byte limit, and nothing was taken any more.
+#[test]
+fn a_topic_that_a_group_does_not_read_any_more_is_not_kept_for_it() {
+    let (place, clock) = with_clock(Some(HOUR));
+    let log = place.open();
+    create(&*log, &["a", "b"], 1);
+    declare(&*log, "g", &["a", "b"]);
+    declare(&*log, "idle", &["a", "b"]);
+    store(&*log, &at("b", 0), [7]);
+    fill(&*log, 0..20);
+    log.close().unwrap();
+
+    let log = place.open();
+    declare(&*log, "idle", &[]);
+    declare(&*log, "g", &["a"]);
+    let mut member = join(&*log, &group("g"), "a");
+    consume(&mut *member, 20);
+    clock.forward(HOUR * 2);
+    fill(&*log, 20..21);
+    until("what both read is dropped", || start(&*log) >= 12);
+    assert_eq!(consumed(&*log, &group("g"), &at("b", 0)).unwrap(), Offset(0), "what it had read is not forgotten");
+
+    // A log that failed is opened again by the same process, which need not say so again.
+    drop(member);
+    place.files.set_syncs(Syncs::Failing);
+    refusal(wait(&log.append(&at("b", 0), padded([8], 10)).unwrap()), ErrorKind::Unknown);
+    place.files.set_syncs(Syncs::Honest);
+    until("it is open again", || log.status().refuses_writes.is_none());
+    fill(&*log, 21..40);
+    let mut member = join(&*log, &group("g"), "a");
+    consume(&mut *member, 40);
+    clock.forward(HOUR * 2);
+    fill(&*log, 40..41);
+    until("what they read is dropped", || start(&*log) >= 30);
+
+    // It goes back to the topic, and on with what is there.
+    drop(member);
+    store(&*log, &at("b", 0), [8]);
+    let mut member = join(&*log, &group("g"), "b");
+    let fetch = &poll_records(&mut *member, 1)[0];
+    assert_eq!((fetch.position, numbers_of(&fetch.batch, fetch.position).next()), (Offset(1), Some(8)));
     drop(member);
     log.close().unwrap();
+    let report = inspect(&place);
+    assert!(report.is_sound(), "an offset of what was dropped is no damage: {report}");
+}
+
+/// As long as a reset was on its way to the disk, what it went back to could be dropped: the group went on behind it, and
+/// nobody was told.
+#[test]
+fn what_a_group_is_being_reset_to_is_kept() {
+    let (place, clock) = with_clock(Some(HOUR));
     let log = place.open();
-    assert_eq!(start(&*log), kept);
-    place.kill(log);
-    assert_eq!(start(&*place.open()), kept);
+    create(&*log, &["a"], 1);
+    let mut member = join(&*log, &group("g"), "a");
+    fill(&*log, 0..20);
+    consume(&mut *member, 20);
+    drop(member);
+    place.files.set_syncs(Syncs::Hanging);
+    let before = figure(&*log, "log_frames_total");
+    let resetting = Arc::clone(&log);
+    let reset = thread::spawn(move || resetting.reset(&group("g"), &[(at("a", 0), Offset(0))]));
+    until("it is written", || figure(&*log, "log_frames_total") > before);
+    clock.forward(HOUR * 2);
+    for _ in 0..20 {
+        thread::park_timeout(Duration::from_millis(100)); // housekeeping comes by
+    }
+    place.files.set_syncs(Syncs::Honest);
+    reset.join().unwrap().unwrap();
+    assert_eq!(start(&*log), 0);
+    let mut member = join(&*log, &group("g"), "a");
+    assert_eq!(poll_records(&mut *member, 1)[0].position, Offset(0));
 }

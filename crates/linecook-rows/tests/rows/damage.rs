@@ -29,6 +29,13 @@ fn fill(folder: &Path) -> Model {
     model
 }
 
+/// Those that the store is made of: the note of what is persisted is for who does not open it.
+fn files_of(folder: &Path) -> Vec<PathBuf> {
+    let mut files = files_in(folder);
+    files.retain(|path| !path.ends_with("persisted"));
+    files
+}
+
 fn files_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let (folders, mut files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
@@ -41,7 +48,7 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
 fn a_store_that_lacks_any_of_its_files_is_corrupt() {
     let whole = tempdir().unwrap();
     fill(whole.path());
-    let names = files_in(whole.path());
+    let names = files_of(whole.path());
     assert!(names.len() >= 4, "{names:?}");
     for name in names {
         let damaged = tempdir().unwrap();
@@ -74,7 +81,7 @@ fn a_tree_that_panics_when_it_is_opened_is_corrupt() {
 fn a_file_cut_short_is_corrupt() {
     let whole = tempdir().unwrap();
     fill(whole.path());
-    for name in files_in(whole.path()) {
+    for name in files_of(whole.path()) {
         for keep in [0, 1, 2] {
             let damaged = tempdir().unwrap();
             copy_folder(whole.path(), damaged.path());
@@ -93,7 +100,7 @@ fn a_wrong_byte_is_found_or_does_not_matter() {
     let whole = tempdir().unwrap();
     let model = fill(whole.path());
     let mut found = 0;
-    for name in files_in(whole.path()) {
+    for name in files_of(whole.path()) {
         let length = fs::read(&name).unwrap().len();
         for position in (0..length).step_by((length / 40).max(1)) {
             let damaged = tempdir().unwrap();
@@ -158,4 +165,24 @@ fn a_store_whose_making_was_cut_short_is_made_anew() {
     assert_eq!(collect(store.scan(KeyRange::all()).unwrap()).len(), 1);
     drop(store);
     assert_eq!(open(folder.path()).persisted(), Number(1));
+}
+
+/// Whoever looks without opening is told no more than is there, and nothing where nothing is told.
+#[test]
+fn a_folder_is_looked_at_without_opening_it() {
+    let folder = tempdir().unwrap();
+    assert_eq!(linecook_rows::inspect(folder.path()).unwrap(), None);
+    let store = open(folder.path());
+    assert_eq!(linecook_rows::inspect(folder.path()).unwrap(), None);
+    store.apply(Number(7), [("a", Some("1"))]).unwrap();
+    store.flush_now().unwrap();
+    store.apply(Number(8), [("a", Some("2"))]).unwrap();
+    assert_eq!(linecook_rows::inspect(folder.path()).unwrap(), Some(Number(7)));
+    store.close().unwrap();
+    assert_eq!(linecook_rows::inspect(folder.path()).unwrap(), Some(Number(8)));
+    let format = folder.path().join("format");
+    fs::write(&format, b"lc-rows\x02").unwrap();
+    assert_eq!(linecook_rows::inspect(folder.path()).unwrap_err().kind(), ErrorKind::Unsupported);
+    fs::remove_file(format).unwrap();
+    assert_eq!(linecook_rows::inspect(folder.path()).unwrap_err().kind(), ErrorKind::Corrupt);
 }
