@@ -27,6 +27,7 @@ use crate::{
     payload,
     published::{AppendAck, Ended, Published},
     recovery::Recovered,
+    refusal::Refusal,
     row_store::RowStore,
     segments::Segments,
     tail::Tail,
@@ -72,9 +73,9 @@ pub(crate) struct Engine {
     /// Replaced under the commit lock; so who reads it lets it go before taking that.
     pub(crate) directory: RwLock<Directory>,
     /// Looked at under the commit lock, as the next.
-    refusal: RwLock<Option<Ended>>,
+    pub(crate) refusal: Refusal,
     /// Appends are refused as well as commits, or alone.
-    append_refusal: RwLock<Option<Ended>>,
+    pub(crate) append_refusal: Refusal,
     /// Nothing is taken any more; what was is made durable. Seen under the commit lock: what is written after the last
     /// sync would be there after all, although its ticket says that it is not.
     pub(crate) is_closing: AtomicBool,
@@ -119,8 +120,8 @@ impl Engine {
             sleepers: Mutex::default(),
             to_apply: ToApply::default(),
             directory: RwLock::new(directory),
-            refusal: RwLock::default(),
-            append_refusal: RwLock::default(),
+            refusal: Refusal::of("writes"),
+            append_refusal: Refusal::of("appends"),
             is_closing: AtomicBool::new(false),
             figures: Figures::default(),
         }
@@ -155,22 +156,14 @@ impl Engine {
         if self.is_closing.load(Ordering::Acquire) {
             return Err(Error::closed());
         }
-        self.refusal.read().as_ref().map_or(Ok(()), |refusal| Err(refusal.error()))
+        self.refusal.check()
     }
 
     /// Whether it takes appends from outside.
     pub(crate) fn check_appends(&self) -> Result<()> {
         self.check_writes()?;
         self.check_room()?;
-        self.append_refusal.read().as_ref().map_or(Ok(()), |refusal| Err(refusal.error()))
-    }
-
-    pub(crate) fn refuse_writes(&self, refusal: Option<Ended>) {
-        *self.refusal.write() = refusal;
-    }
-
-    pub(crate) fn refuse_appends(&self, refusal: Option<Ended>) {
-        *self.append_refusal.write() = refusal;
+        self.append_refusal.check()
     }
 
     /// From now on `sleeper` is woken when the log is over.

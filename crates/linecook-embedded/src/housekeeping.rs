@@ -26,14 +26,14 @@ pub(crate) fn run(engine: &Engine) {
 /// One round.
 fn round(engine: &Engine, leaving: &mut Leaving) -> Result<()> {
     // The disk is watched whatever else goes wrong.
-    engine.refuse_writes(reserve_is_used_up(engine));
+    engine.refusal.set(reserve_is_used_up(engine));
     if let Err(error) = engine.store.check() {
         // It is opened again with the log; without this only the next commit would find out.
         engine.fail(&error);
         return Ok(());
     }
     persist_what_holds_back(engine);
-    engine.refuse_appends(drop_old_segments(engine, leaving)?);
+    engine.append_refusal.set(drop_old_segments(engine, leaving)?);
     Ok(())
 }
 

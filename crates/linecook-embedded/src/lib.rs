@@ -39,6 +39,7 @@ mod outside;
 mod payload;
 mod published;
 mod recovery;
+mod refusal;
 mod row_store;
 mod rows;
 mod scan;
