@@ -179,7 +179,7 @@ impl Worker {
                 self.metrics.has_caught_up(|at| queue.is_done(at));
                 // Neither for a poll that brings records, nor while some are still to come again: their commit may be
                 // what does not come about.
-                if queue.owned().all(|at| queue.is_done(at)) && self.backoff.end() {
+                if queue.owned().all(|at| queue.is_done(at)) && self.goes_on() {
                     self.health.is_blocked(None);
                 }
                 Ok(Some(Step::Idle))
@@ -269,7 +269,7 @@ impl Worker {
 
     fn made_progress(&mut self, record_count: usize, offsets: &[(TopicPartition, Offset)]) {
         self.isolation.committed(record_count, offsets);
-        self.backoff.end();
+        self.goes_on();
         self.health.committed(self.clock.timestamp());
     }
 }

@@ -23,21 +23,33 @@ use crate::Failure;
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
+/// Of attempts that fail one after the other, every which is told.
+const TOLD_EVERY: u32 = 60;
+
 /// How long to wait before the next attempt: longer each time, until one succeeds.
 #[derive(Debug, Default)]
-pub(super) struct Backoff(Option<Duration>);
+pub(super) struct Backoff {
+    wait: Option<Duration>,
+    failed_count: u32,
+}
 
 impl Backoff {
     /// The wait after one more failure.
     fn next(&mut self) -> Duration {
-        let wait = self.0.map_or(SHORTEST_WAIT, |wait| (wait * 2).min(LONGEST_WAIT));
-        self.0 = Some(wait);
+        let wait = self.wait.map_or(SHORTEST_WAIT, |wait| (wait * 2).min(LONGEST_WAIT));
+        self.wait = Some(wait);
+        self.failed_count = self.failed_count.wrapping_add(1);
         wait
     }
 
+    /// Whether the operator is told of the failure: of the first, and about once a minute of the others.
+    fn is_told(&self) -> bool {
+        self.failed_count % TOLD_EVERY == 1
+    }
+
     /// An attempt has succeeded. Returns whether there were failures before it.
-    pub(super) fn end(&mut self) -> bool {
-        self.0.take().is_some()
+    fn end(&mut self) -> bool {
+        std::mem::take(self).wait.is_some()
     }
 }
 
@@ -166,10 +178,21 @@ impl Worker {
         if self.isolation.fenced_count == 1 { Step::Again } else { self.blocked(error) }
     }
 
+    /// Something has worked. Returns whether it did not before.
+    pub(super) fn goes_on(&mut self) -> bool {
+        let was_blocked = self.backoff.end();
+        if was_blocked {
+            tracing::info!(service = %self.service.name(), "goes on");
+        }
+        was_blocked
+    }
+
     fn blocked(&mut self, error: &Error) -> Step {
         let wait = self.backoff.next();
         self.health.is_blocked(Some(error.chain()));
-        tracing::warn!(service = %self.service.name(), wait_ms = wait.as_millis(), "blocked: {}", error.chain());
+        if self.backoff.is_told() {
+            tracing::warn!(service = %self.service.name(), "blocked, and trying again: {}", error.chain());
+        }
         Step::Blocked { wait }
     }
 }
@@ -177,6 +200,18 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_failures_in_a_row_one_a_minute_is_told() {
+        let mut backoff = Backoff::default();
+        let told = |backoff: &mut Backoff| {
+            backoff.next();
+            backoff.is_told()
+        };
+        assert_eq!((0..120).filter(|_| told(&mut backoff)).count(), 2);
+        assert!(backoff.end() && !backoff.end());
+        assert!(told(&mut backoff), "the first of the next ones");
+    }
 
     /// The text of the log's error went into the letter as long as it was. A long one made a letter that is refused.
     #[test]
