@@ -43,10 +43,12 @@ const ROOM_WAITS_MAX: u32 = 50;
 /// An open log. When it fails, it is over: a new one is opened on the same files.
 ///
 /// Its locks in the order in which they are taken; who holds one takes only those behind it: `coordinator`, `writer`
-/// (the commit lock), and then `appends`, `directory`, `refusal`, `append_refusal`, `sleepers`, `store` and what is
-/// inside of `segments`, the tails, `published`, `outside`, `to_apply` and the wake-ups. Of those behind the commit lock
-/// only these are held while another is taken: an append's ticket over `published`, the list of segments over that of
-/// the indexes in memory, a tail and `sleepers` over the wake-ups.
+/// (the commit lock), `directory`, and then `appends`, `refusal`, `append_refusal`, `sleepers`, `store` and what is inside
+/// of `segments`, the tails, `published`, `outside`, `declarations`, `to_apply` and the wake-ups. Of those behind the
+/// directory only these are held while another is taken: an append's ticket over `published`; the list of segments over
+/// that of the indexes in memory, and both over an index, but they do not wait for it; an index over its file's handle,
+/// also while it is read from the disk (that of the segment being written is in memory, so no commit waits for that);
+/// `store`, for reading, over what is inside of the store; a tail and `sleepers` over the wake-ups.
 pub(crate) struct Engine {
     pub(crate) options: Options,
     pub(crate) files: Arc<dyn Files>,
