@@ -150,6 +150,7 @@ impl Coordinator {
         let given_up = std::mem::take(&mut member.revoking);
         if !given_up.is_empty() {
             state.owners.retain(|share, _| !given_up.contains(share));
+            state.is_settled = false; // it may be the one that is to have it
             state.wake_all();
         }
         if state.is_settled {
@@ -165,6 +166,7 @@ impl Coordinator {
         }
         let free = state.shares(|share| !state.owners.contains_key(share) && state.wanted.get(share) == Some(&id));
         if free.is_empty() {
+            state.is_settled = state.owners == state.wanted; // the last change of the members may have moved nothing
             return (Change::None, new_epochs);
         }
         state.owners.extend(free.iter().map(|share| (*share, id)));
@@ -327,6 +329,34 @@ mod tests {
         assert_eq!(new_epochs.len(), 8, "once to fence the old owner, once for the new one");
         assert_eq!(poll(&mut coordinator, one, 12), "lost a/0 b/0 a/2 b/2");
         assert!(poll(&mut coordinator, two, 12).starts_with("revoking"));
+    }
+
+    /// When the last member to join got nothing, as there were too few partitions, each poll of each member looked through
+    /// all of them.
+    #[test]
+    fn a_member_that_gets_nothing_leaves_the_group_settled() {
+        let mut coordinator = Coordinator::default();
+        let members: Vec<_> = (0..5).map(|_| join(&mut coordinator, 0)).collect();
+        members.iter().for_each(|member| assert!(!poll(&mut coordinator, *member, 0).is_empty()));
+        let idle = join(&mut coordinator, 0);
+        assert_eq!(poll(&mut coordinator, idle, 0), "none");
+        assert!(coordinator.groups[&GROUP].is_settled);
+    }
+
+    /// A member gives up what it was told to, also when it is to keep it by then. A group that was settled meanwhile has
+    /// to see that nobody has it.
+    #[test]
+    fn what_is_given_up_although_it_was_to_stay_is_assigned_again() {
+        let mut coordinator = Coordinator::default();
+        let (one, two) = (join(&mut coordinator, 0), join(&mut coordinator, 0));
+        assert_eq!(poll(&mut coordinator, one, 0), "assigned a/0 b/0 a/2 b/2");
+        assert_eq!(poll(&mut coordinator, two, 0), "assigned a/1 b/1 a/3 b/3");
+        let three = join(&mut coordinator, 0);
+        let revoked = poll(&mut coordinator, two, 0);
+        assert_eq!(revoked, "revoking a/3 b/3");
+        coordinator.leave(GROUP, three);
+        assert_eq!(poll(&mut coordinator, one, 0), "none");
+        assert_eq!(poll(&mut coordinator, two, 0), "assigned a/3 b/3");
     }
 
     #[test]

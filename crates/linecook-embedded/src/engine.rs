@@ -1,11 +1,10 @@
 //! An open log: what its parts share, and the way of a commit and of an append through it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
+mod waiting;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use linecook_log::{
@@ -31,23 +30,20 @@ use crate::{
     row_store::RowStore,
     segments::Segments,
     tail::Tail,
-    to_apply::{Room, ToApply},
+    to_apply::ToApply,
     wakeup::Wakeup,
     writer::{Prepared, PreparedOutput, Surroundings, Writer},
 };
 
-/// How long a commit that finds no room waits before it looks again whether the log takes any.
-const ROOM_WAIT: Duration = Duration::from_millis(100);
-/// After how many of these waits in a row in which nothing became visible it is refused: five seconds.
-const ROOM_WAITS_MAX: u32 = 50;
-
 /// An open log. When it fails, it is over: a new one is opened on the same files.
 ///
 /// Its locks in the order in which they are taken; who holds one takes only those behind it: `coordinator`, `writer`
-/// (the commit lock), and then `appends`, `directory`, `refusal`, `append_refusal`, `sleepers`, `store` and what is
-/// inside of `segments`, the tails, `published`, `outside`, `to_apply` and the wake-ups. Of those behind the commit lock
-/// only these are held while another is taken: an append's ticket over `published`, the list of segments over that of
-/// the indexes in memory, a tail and `sleepers` over the wake-ups.
+/// (the commit lock), `directory`, and then `appends`, `refusal`, `append_refusal`, `sleepers`, `store` and what is inside
+/// of `segments`, the tails, `published`, `outside`, `declarations`, `to_apply` and the wake-ups. Of those behind the
+/// directory only these are held while another is taken: an append's ticket over `published`; the list of segments over
+/// that of the indexes in memory, and both over an index, but they do not wait for it; an index over its file's handle,
+/// also while it is read from the disk (that of the segment being written is in memory, so no commit waits for that);
+/// `store`, for reading, over what is inside of the store; a tail and `sleepers` over the wake-ups.
 pub(crate) struct Engine {
     pub(crate) options: Options,
     pub(crate) files: Arc<dyn Files>,
@@ -135,19 +131,6 @@ impl Engine {
     /// Whether the log is still there.
     pub(crate) fn check(&self) -> Result<()> {
         self.published.ended().map_or(Ok(()), |ended| Err(ended.error()))
-    }
-
-    /// Blocks until the outside sees the commit.
-    pub(crate) fn wait_seen(&self, number: CommitNumber) -> Result<()> {
-        while !self.outside.wait_for(number, Duration::from_secs(1)) {
-            self.outside.check(Awaited::Commit(number))?;
-            // It is over, and yet what is on disk may become visible in a moment: the outside says how it ends.
-            let is_over = self.check();
-            if self.published.number() < number {
-                is_over?;
-            }
-        }
-        Ok(())
     }
 
     /// Whether it takes commits.
@@ -323,41 +306,6 @@ impl Engine {
         let number = written.number;
         self.to_apply.push(written);
         Ok(number)
-    }
-
-    /// Memory is bounded: who commits faster than the disk takes it waits. When nothing moves for some seconds, or
-    /// nothing is taken any more, the commit is refused: a worker that waited for ever could not say what is wrong.
-    fn wait_for_room(&self) -> Result<()> {
-        let mut stuck_count = 0;
-        loop {
-            match self.to_apply.wait_below(self.options.pending_rows_bytes, ROOM_WAIT) {
-                Room::Enough => return Ok(()),
-                Room::Draining => stuck_count = 0,
-                Room::Stuck => stuck_count += 1,
-            }
-            self.check_writes()?;
-            if stuck_count >= ROOM_WAITS_MAX {
-                return Err(self.no_room());
-            }
-        }
-    }
-
-    fn no_room(&self) -> Error {
-        let (bytes, limit) = (self.to_apply.bytes(), self.options.pending_rows_bytes);
-        let text = format!(
-            "rows cannot be written, or not fast enough: wait and try again: waiting_bytes={bytes} max_bytes={limit}"
-        );
-        let error = Error::new(ErrorKind::Unavailable, text);
-        match self.store.last_error() {
-            Some(source) => error.with_source(source),
-            None => error,
-        }
-    }
-
-    /// Whether there is room for more, or a hope of it. What is appended waits to become visible, too.
-    fn check_room(&self) -> Result<()> {
-        let is_full = self.to_apply.bytes() >= self.options.pending_rows_bytes;
-        if is_full && self.store.last_error().is_some() { Err(self.no_room()) } else { Ok(()) }
     }
 
     /// A ticket that is done when the outside sees the commit.

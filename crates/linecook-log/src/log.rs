@@ -27,7 +27,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// there, or at the start of what is kept. Of a group that nobody has spoken of it keeps all that it has not read.
     ///
     /// Durable on return, like [`create_topics`](Self::create_topics), [`reset`](Self::reset) and
-    /// [`drop_group`](Self::drop_group).
+    /// [`drop_group`](Self::drop_group). When that takes too long all of them end with `Unknown`: it is written, and will
+    /// be seen later or not at all.
     ///
     /// # Errors
     /// `Invalid` for a topic that does not exist; `Full`, `Unavailable`.

@@ -80,6 +80,30 @@ fn a_commit_that_is_on_disk_and_never_became_visible_is_not_called_refused() {
     assert!(log.describe().unwrap().iter().any(|topic| topic.name.as_str() == "late"));
 }
 
+/// A program that created its topics while rows could not be written waited for ever, and said nothing.
+#[test]
+fn what_is_defined_and_does_not_become_visible_is_told_after_some_seconds() {
+    let mut options = tiny();
+    options.memtable_bytes = 1000;
+    let place = Place::new(options);
+    let (log, mut member, end) = open(&place);
+    break_rows(&place);
+    let tickets: Vec<_> = (0..8).map(|number| commit_rows(&mut *member, end, number).unwrap()).collect();
+    let creating = Arc::clone(&log);
+    let (sender, created) = mpsc::channel();
+    let create = move || sender.send(creating.create_topics(&[TopicSpec { name: topic("late"), partition_count: 1 }]));
+    let creating = thread::spawn(create);
+    let outcome = created.recv_timeout(PATIENCE).expect("it does not wait for ever");
+    creating.join().unwrap().unwrap();
+    let told = refusal(outcome, ErrorKind::Unknown);
+    assert!(told.contains("is stored") && told.contains("not visible yet"), "{told}");
+    assert!(told.contains("flush a memtable failed"), "{told}");
+    mend_rows(&place);
+    tickets.iter().for_each(|ticket| wait(ticket).unwrap());
+    store(&*log, &at("late", 0), [1]);
+    assert_eq!(read_all(&*log, &at("late", 0)), [1]);
+}
+
 /// A worker whose commit found no room for its rows waited as long as they could not be written: for ever, also when
 /// the log was being closed, and nobody was told.
 #[test]
