@@ -1,7 +1,6 @@
 //! The command line.
 
 mod audit;
-pub(crate) mod output;
 mod run;
 
 use std::process::ExitCode;
@@ -9,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use load::{Outages, Patience};
 
-use crate::compare::Compare;
+use crate::{compare::Compare, output};
 
 /// Put a pizzeria under load, measure it, and hold it to its word.
 ///
@@ -66,9 +65,4 @@ impl Talk {
         let outages = if self.keep_going { Outages::RideOut } else { Outages::GiveUp };
         Patience { limit: std::time::Duration::from_secs(self.patience), outages }
     }
-}
-
-/// Everything that is waited for happens on this one thread: a second one would take its time from the server.
-pub(crate) fn block_on<F: Future>(future: F) -> std::io::Result<F::Output> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future))
 }

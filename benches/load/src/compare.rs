@@ -10,7 +10,7 @@ use std::{error::Error, io, path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use self::rounds::{Round, Rounds};
-use crate::command::output;
+use crate::output;
 
 /// Measure the product and the bare loop by turns and print the ratio
 ///

@@ -3,6 +3,8 @@
 mod clock;
 mod command;
 mod compare;
+mod output;
+mod runtime;
 
 use std::process::ExitCode;
 

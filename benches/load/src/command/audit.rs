@@ -5,7 +5,8 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 use clap::Args;
 use load::{Examination, Journal, Keys};
 
-use super::{Talk, block_on, output};
+use super::Talk;
+use crate::{output, runtime::block_on};
 
 /// Audit the orders of a journal: each is waited for, then read once more
 #[derive(Args)]

@@ -5,7 +5,8 @@ use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 use clap::Args;
 use load::{Depth, Pace, PizzaCount, Plan};
 
-use super::{Talk, block_on, output};
+use super::Talk;
+use crate::{output, runtime::block_on};
 
 #[derive(Args)]
 pub(super) struct Run {

@@ -14,7 +14,7 @@ use load::{Client, Depth, Menu, Outages, Outcome, Pace, Patience, PizzaCount, Pl
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Figures, Task};
-use crate::{clock, command::block_on};
+use crate::{clock, runtime::block_on};
 
 /// Starting, and becoming ready.
 const START_WITHIN: Patience = Patience { limit: Duration::from_secs(30), outages: Outages::RideOut };

@@ -28,13 +28,13 @@ struct FindingLines {
     findings: Vec<String>,
 }
 
-pub(super) fn run(outcome: &Outcome, json: Option<&Path>) -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) fn run(outcome: &Outcome, json: Option<&Path>) -> Result<ExitCode, Box<dyn Error>> {
     println!("{}", outcome.report);
     write(json, &RunFile { report: &outcome.report, findings: lines(&outcome.findings) })?;
     Ok(verdict(&outcome.findings))
 }
 
-pub(super) fn audit(order_count: usize, verdict: &Verdict, json: Option<&Path>) -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) fn audit(order_count: usize, verdict: &Verdict, json: Option<&Path>) -> Result<ExitCode, Box<dyn Error>> {
     println!("audited         {order_count} orders");
     let findings = lines(&verdict.findings);
     write(json, &AuditFile { audited_count: order_count, setbacks: verdict.setbacks, findings })?;
@@ -42,7 +42,7 @@ pub(super) fn audit(order_count: usize, verdict: &Verdict, json: Option<&Path>) 
 }
 
 /// The error and what lies below it, on one line.
-pub(super) fn failure(error: &(dyn Error + 'static)) -> ExitCode {
+pub(crate) fn failure(error: &(dyn Error + 'static)) -> ExitCode {
     let chain = std::iter::successors(Some(error), |error| (*error).source());
     let text: Vec<String> = chain.map(ToString::to_string).collect();
     eprintln!("load: {}", text.join(": "));
