@@ -14,6 +14,22 @@ use serde_json::Value;
 
 use crate::{http::Client, process::until, raw::Raw};
 
+/// A promise that was broken, and which. It is told apart from a test that cannot go on, which panics.
+#[derive(Debug)]
+#[expect(dead_code, reason = "a test that fails shows the texts")]
+pub(crate) enum Broken {
+    /// The log itself says that it is damaged.
+    Damaged(String),
+    /// What guests were told is not so.
+    Untrue(String),
+}
+
+pub(crate) type Kept = Result<(), Broken>;
+
+pub(crate) fn promise(is_kept: bool, broken: impl FnOnce() -> String) -> Kept {
+    if is_kept { Ok(()) } else { Err(Broken::Untrue(broken())) }
+}
+
 /// What guests were told: promises that no crash may break.
 #[derive(Default)]
 pub(crate) struct Told {
@@ -114,28 +130,34 @@ fn look_at(client: &Client, id: OrderId, told: &Mutex<Told>) {
 
 impl Told {
     /// Every acknowledged order becomes ready, and has what was ever shown of it.
-    pub(crate) fn check_over_http(&self, client: &Client) {
+    pub(crate) fn check_over_http(&self, client: &Client) -> Kept {
         for (id, count) in &self.acknowledged {
-            let path = format!("/order/{id}");
-            let order = until("an acknowledged order is ready", || {
-                let answer = client.get(&path);
-                assert_ne!(answer.status, 404, "an acknowledged order is unknown: {id}");
-                answer.is_ready().then(|| answer.json())
-            });
+            let order = ready_order(client, *id)?;
             let pizzas = order["pizzas"].as_array().unwrap();
             let numbers: Vec<_> = pizzas.iter().map(|pizza| pizza["number"].as_u64().unwrap()).collect();
-            assert_eq!(numbers, (1..=*count).collect::<Vec<_>>(), "order {id}");
+            promise(numbers.iter().copied().eq(1..=*count), || format!("order {id} of {count} has {numbers:?}"))?;
             for (number, shown) in self.shown.get(id).into_iter().flatten() {
-                assert_eq!(shown, &pizzas[usize::try_from(*number).unwrap() - 1], "what was shown of order {id}");
+                let pizza = &pizzas[usize::try_from(*number).unwrap() - 1];
+                promise(shown == pizza, || format!("order {id} has {pizza} where {shown} was shown"))?;
             }
         }
+        Ok(())
     }
 
     /// Every acknowledged order is in the log, and whatever is there is there once.
-    pub(crate) fn check_raw(&self, raw: &Raw) {
+    pub(crate) fn check_raw(&self, raw: &Raw) -> Kept {
         for id in self.acknowledged.keys() {
-            assert!(raw.has_order(*id), "an acknowledged order is not in the log: {id}");
+            promise(raw.has_order(*id), || format!("an acknowledged order is not in the log: {id}"))?;
         }
-        raw.check_each_pizza_once();
+        raw.check_each_pizza_once()
     }
+}
+
+fn ready_order(client: &Client, id: OrderId) -> Result<Value, Broken> {
+    let path = format!("/order/{id}");
+    until("an acknowledged order is ready", || {
+        let answer = client.get(&path);
+        let known = promise(answer.status != 404, || format!("an acknowledged order is unknown: {id}"));
+        known.map(|()| answer.is_ready().then(|| answer.json())).transpose()
+    })
 }

@@ -24,9 +24,9 @@ fn killed_at_random_moments_nothing_is_lost_and_nothing_is_doubled() {
         println!("round {round}: {} orders acknowledged so far", guests.acknowledged_count());
     }
     let told = guests.stop();
-    told.check_over_http(&Client::new(&pizzeria.url));
+    told.check_over_http(&Client::new(&pizzeria.url)).unwrap();
     pizzeria.stop();
-    told.check_raw(&Raw::read(folder.path()));
+    told.check_raw(&Raw::read(folder.path())).unwrap();
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn told_to_stop_under_load_it_ends_well_and_soon() {
     let pizzeria = Pizzeria::start(folder.path(), &[]);
     guests.go_to(&pizzeria.url);
     let told = guests.stop();
-    told.check_over_http(&Client::new(&pizzeria.url));
+    told.check_over_http(&Client::new(&pizzeria.url)).unwrap();
     pizzeria.stop();
-    told.check_raw(&Raw::read(folder.path()));
+    told.check_raw(&Raw::read(folder.path())).unwrap();
 }

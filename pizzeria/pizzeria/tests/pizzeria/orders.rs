@@ -131,7 +131,7 @@ fn orders_wait_for_a_service_that_is_away_and_complete_once_when_it_is_back() {
     }
     until("the report adds up to the pizzas made", || (sum(&client) == 5 + 20 * 7).then_some(()));
     pizzeria.stop();
-    crate::raw::Raw::read(folder.path()).check_each_pizza_once();
+    crate::raw::Raw::read(folder.path()).check_each_pizza_once().unwrap();
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn two_workers_share_a_service() {
     assert_eq!(client.get("/readyz").status, 200);
     assert_eq!(client.get("/healthz").status, 200);
     pizzeria.stop();
-    crate::raw::Raw::read(folder.path()).check_each_pizza_once();
+    crate::raw::Raw::read(folder.path()).check_each_pizza_once().unwrap();
 }
 
 /// Orders in every partition, made to the end.
