@@ -1,9 +1,15 @@
 //! The conformance suite against the reference model: that the contract can be kept, and that the suite finds a log
 //! that does not.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use linecook_log::conformance::planted::{Law, expect_found};
+use linecook_log::{
+    Log,
+    conformance::{
+        Subject,
+        planted::{Law, expect_found},
+    },
+};
 use model::{Durability, Model};
 
 mod model;
@@ -43,4 +49,24 @@ a_log_that_breaks_this_law_is_found! {
     a_log_that_loses_more_than_a_suffix_is_found: Prefix
     a_log_that_waits_for_slow_groups_is_found: Independent
     a_log_that_does_not_refuse_is_found: Refused
+}
+
+/// Whatever panicked counted as found, a subject that could not even be opened as well.
+#[test]
+#[should_panic(expected = "fails without the fault, too")]
+fn a_subject_that_fails_in_any_case_has_not_been_found_out() {
+    struct Broken;
+    impl Subject for Broken {
+        fn open(&mut self) -> Arc<dyn Log> {
+            panic!("the disk is missing")
+        }
+        fn kill(&mut self) {}
+        fn max_silence(&self) -> Duration {
+            Duration::from_millis(300)
+        }
+        fn oversize_bytes(&self) -> usize {
+            1 << 30
+        }
+    }
+    expect_found(Law::Atomic, || Broken);
 }
