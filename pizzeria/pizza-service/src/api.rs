@@ -12,7 +12,7 @@ use linecook::{
         routing::post,
     },
     http::{Edge, PathText, Problem, Producer, blocking},
-    log::ErrorKind,
+    log::{self, ErrorKind},
 };
 use pizzeria_events::{ORDERS, Order, OrderId};
 use serde_json::json;
@@ -53,7 +53,7 @@ async fn place_order(
         Some(key) => {
             let order_id = id_of_key(key.as_bytes())?;
             let api = Arc::clone(&api);
-            blocking(move || api.refuse_other_count(&order_id, count)).await?;
+            blocking(move || refuse_other_count(api.orders.get(&order_id), count)).await?;
             order_id
         }
     };
@@ -89,24 +89,6 @@ async fn body(api: &Arc<Api>, id: OrderId) -> Result<Option<String>, Problem> {
 }
 
 impl Api {
-    fn refuse_other_count(&self, id: &OrderId, count: u32) -> Result<(), Problem> {
-        let known = match self.orders.get(id) {
-            // It is not known here. The first record of an order counts, so a second one makes nothing.
-            Err(error) if error.kind() == ErrorKind::Unavailable => None,
-            outcome => outcome?,
-        };
-        match known {
-            Some(known) if known.count != count => {
-                let detail = format!(
-                    "an order with this Idempotency-Key has another count: count={} requested={count}",
-                    known.count
-                );
-                Err(Problem::new(StatusCode::CONFLICT, detail))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The answer to a GET, if there is such an order.
     fn body(&self, id: &OrderId) -> Result<Option<String>, Problem> {
         let Some(found) = self.orders.get_with_items(id)? else { return Ok(None) };
@@ -125,6 +107,23 @@ impl Api {
         }
         body.push_str("]}");
         Ok(Some(body))
+    }
+}
+
+/// Refuses an order that is known with another count. Where it is not known, the first record wins, and a GET shows it.
+fn refuse_other_count(known: log::Result<Option<KnownOrder>>, count: u32) -> Result<(), Problem> {
+    match known {
+        Ok(Some(known)) if known.count != count => {
+            let detail = format!(
+                "an order with this Idempotency-Key has another count: count={} requested={count}",
+                known.count
+            );
+            Err(Problem::new(StatusCode::CONFLICT, detail))
+        }
+        Ok(_) => Ok(()),
+        // Not here, or not restored yet.
+        Err(error) if error.kind() == ErrorKind::Unavailable => Ok(()),
+        Err(error) => Err(Problem::unavailable(format!("nothing was stored: {}", error.chain()))),
     }
 }
 
@@ -154,6 +153,8 @@ fn id_of_key(key: &[u8]) -> Result<OrderId, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use linecook::log::Error;
+
     use super::*;
 
     #[test]
@@ -163,6 +164,18 @@ mod tests {
         for bad in ["0", "-1", "+1", "1.5", "many", "", "11", &"9".repeat(40)] {
             assert_eq!(parse_count(bad, 10).unwrap_err().status(), StatusCode::BAD_REQUEST, "{bad:?}");
         }
+    }
+
+    /// While the table could not be read, nobody who sends a key could order, although the log takes orders and the first
+    /// one wins in any case.
+    #[test]
+    fn an_order_with_a_key_is_refused_for_its_count_only_where_that_is_known() {
+        let status = |known| refuse_other_count(known, 2).map_err(|problem| problem.status());
+        assert_eq!(status(Ok(None)), Ok(()));
+        assert_eq!(status(Ok(Some(KnownOrder::new(2)))), Ok(()));
+        assert_eq!(status(Ok(Some(KnownOrder::new(3)))), Err(StatusCode::CONFLICT));
+        assert_eq!(status(Err(Error::new(ErrorKind::Unavailable, "not restored yet"))), Ok(()));
+        assert_eq!(status(Err(Error::new(ErrorKind::Corrupt, "damaged"))), Err(StatusCode::SERVICE_UNAVAILABLE));
     }
 
     /// Whoever repeats a request after an upgrade must get the same order.

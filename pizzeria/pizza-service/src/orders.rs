@@ -140,7 +140,7 @@ enum Finished {
 }
 
 impl KnownOrder {
-    fn new(count: u32) -> Self {
+    pub(crate) fn new(count: u32) -> Self {
         Self { count, finished: vec![0; count.div_ceil(8) as usize] }
     }
 

@@ -66,8 +66,7 @@ impl Law {
     }
 }
 
-/// Runs the tests of `law` against a subject that breaks it, until one finds that out: until one panics. That the same
-/// tests pass on the subject itself is the suite's own business; without it this says nothing.
+/// Runs the tests of `law` against a subject that breaks it, until one finds that out.
 ///
 /// Any panic counts as found. The control is that the same test passes on the same subject without the fault, which is
 /// run as well: so it was the fault that it found.

@@ -10,10 +10,8 @@ use linecook::{
 use linecook_embedded::{
     EmbeddedLog, Options,
     fault::{FaultyFiles, Syncs},
-    files::Files,
     inspect::Inspection,
 };
-use linecook_log::SystemClock;
 
 use crate::{
     audit::{Broken, Guests, Kept},
