@@ -98,7 +98,7 @@ fn a_write_that_hangs_keeps_nobody_from_being_answered() {
 
 /// How long it takes until many orders, placed by many guests, are all ready.
 fn seconds_for_orders(sync_time: Duration) -> f64 {
-    let order_count: u64 = if cfg!(debug_assertions) { 1_500 } else { 6_000 };
+    let order_count: u64 = if cfg!(debug_assertions) { 600 } else { 6_000 };
     let folder = tempfile::tempdir().unwrap();
     let files = FaultyFiles::default();
     files.set_sync_time(sync_time);
