@@ -20,9 +20,10 @@ kill-test rounds="20":
 power-test rounds="500":
     POWER_ROUNDS={{rounds}} cargo test --release -p pizzeria --test pizzeria -- --nocapture power
 
-# Latency, and latency and throughput on a disk whose syncs take 5 ms, against their bounds. Nothing else may run.
+# Latency, latency and throughput on a disk whose syncs take 5 ms, and the end under load, against their bounds. Nothing
+# else may run.
 latency:
-    QUIET_MACHINE=1 cargo test --release -p pizzeria --test pizzeria -- --nocapture --test-threads 1 slow_disk ready_soon
+    QUIET_MACHINE=1 cargo test --release -p pizzeria --test pizzeria -- --nocapture --test-threads 1 slow_disk ready_soon ends_well_and_soon
 
 # The pizzeria against our own bare loop, in turn, five times each.
 bench pizzas="1000000":

@@ -2,7 +2,12 @@
 
 use std::{thread, time::Duration};
 
-use crate::{audit::Guests, http::Client, process::Pizzeria, raw::Raw};
+use crate::{
+    audit::Guests,
+    http::Client,
+    process::{Pizzeria, is_quiet, now, until},
+    raw::Raw,
+};
 
 #[test]
 fn killed_at_random_moments_nothing_is_lost_and_nothing_is_doubled() {
@@ -34,11 +39,12 @@ fn told_to_stop_under_load_it_ends_well_and_soon() {
     let folder = tempfile::tempdir().unwrap();
     let mut pizzeria = Pizzeria::start(folder.path(), &[]);
     let guests = Guests::start(4, &pizzeria.url);
-    crate::process::until("there is load", || (guests.acknowledged_count() > 50).then_some(()));
-    let began = crate::process::now();
+    until("there is load", || (guests.acknowledged_count() > 50).then_some(()));
+    let began = now();
     pizzeria.terminate();
+    // Not well is how it ends when it takes more than nine seconds.
     assert!(pizzeria.wait().success());
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(!is_quiet() || began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 
     let pizzeria = Pizzeria::start(folder.path(), &[]);
     guests.go_to(&pizzeria.url);
