@@ -22,7 +22,7 @@ const GUESTS: usize = 64;
 #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
 fn an_order_costs_about_two_syncs_and_not_one_a_service() {
     // Five hops have to fit into a sync. Where others want the machine, too, they get one that leaves them the time.
-    let (sync_time, order_count) = if is_quiet() { (SLOW, 200) } else { (Duration::from_millis(50), 21) };
+    let (sync_time, order_count) = if is_quiet() { (SLOW, 200) } else { (Duration::from_millis(100), 15) };
     let folder = tempfile::tempdir().unwrap();
     let files = FaultyFiles::default();
     files.set_sync_time(sync_time);
@@ -43,24 +43,28 @@ fn an_order_costs_about_two_syncs_and_not_one_a_service() {
     if is_quiet() {
         assert!(mean < 3.5, "{mean:.2} syncs an order");
         assert!(p50 <= Duration::from_millis(12), "p50 {p50:?}");
+    } else {
+        // One more is a worker that waits for its commits, four more are services that wait for one another's.
+        assert!(syncs[order_count / 2] <= 2, "most orders cost more: {syncs:?}");
     }
-    assert!(syncs[order_count / 2] <= 4, "most orders cost more: {syncs:?}");
     pizzeria.stop().unwrap();
 }
 
 #[test]
 fn slow_syncs_hardly_cost_throughput() {
+    // Noise halves a ratio, so only what is far from that is looked at where there is noise, and three times at most.
+    let bound = if is_quiet() { 0.8 } else { 0.25 };
     let mut ratios = Vec::new();
     for _ in 0..3 {
         let (fast, slow) = (seconds_for_orders(Duration::ZERO), seconds_for_orders(SLOW));
         println!("orders of 100 by {GUESTS} guests: {fast:.2} s, with syncs of 5 ms {slow:.2} s");
         ratios.push(fast / slow);
+        if !is_quiet() && fast / slow >= bound {
+            return;
+        }
     }
     ratios.sort_by(f64::total_cmp);
-    // A commit that waited for its sync would make each of them a tenth. What others do on the machine during one of two
-    // runs may halve a ratio, hardly all three.
-    let (ratio, bound) = if is_quiet() { (ratios[1], 0.8) } else { (ratios[2], 0.25) };
-    assert!(ratio >= bound, "the throughput of a slow disk in proportion to a fast one: {ratios:?}");
+    assert!(ratios[1] >= bound, "the throughput of a slow disk in proportion to a fast one: {ratios:?}");
 }
 
 /// The commit lock is held for that write, and whoever asked for it waited, too: `/metrics`, `/readyz` and the reports
