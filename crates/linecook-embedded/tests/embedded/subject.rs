@@ -20,11 +20,18 @@ pub(crate) struct Embedded {
     files: FaultyFiles,
     folder: TempDir,
     log: Option<Arc<dyn Log>>,
+    patience: Duration,
 }
 
 impl Embedded {
     pub(crate) fn new() -> Self {
-        Self { files: FaultyFiles::default(), folder: tempfile::tempdir().unwrap(), log: None }
+        let (files, folder) = (FaultyFiles::default(), tempfile::tempdir().unwrap());
+        Self { files, folder, log: None, patience: Duration::from_secs(30) }
+    }
+
+    /// For logs that break a law, which is found by waiting in vain.
+    pub(crate) fn impatient() -> Self {
+        Self { patience: Duration::from_secs(3), ..Self::new() }
     }
 }
 
@@ -49,6 +56,10 @@ impl Subject for Embedded {
 
     fn max_silence(&self) -> Duration {
         Duration::from_millis(300)
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
     }
 
     fn oversize_bytes(&self) -> usize {

@@ -1,6 +1,6 @@
 //! The suite's teeth: for each law a way to break just that one, round any log that keeps it.
 //!
-//! A suite that never fails proves nothing. Each backend runs [`expect_found`] for every [`Law`] on its own log, so that
+//! A suite that never fails proves nothing. Each backend runs [`expect_found`] for every [`Law`] that its kills can show, so that
 //! a test that has gone blind there is found out.
 
 use std::{
