@@ -53,8 +53,8 @@ pub(crate) fn check(catalog: &Catalog, prepared: &Prepared) -> Result<()> {
     let size = HEADER_FIXED_BYTES + bytes.len() + ends + prepared.offsets.len() * OFFSET_ENTRY_BYTES;
     if size > CATALOG_BYTES_MAX {
         let text = format!(
-            "too many topics, tables, and groups that read many partitions: drop groups that are gone, or use fewer \
-             partitions: bytes={size} max_bytes={CATALOG_BYTES_MAX}"
+            "too many topics, tables, and groups that read many partitions: use fewer partitions, or \
+             fewer groups: bytes={size} max_bytes={CATALOG_BYTES_MAX}"
         );
         return Err(Error::invalid(text));
     }

@@ -334,12 +334,15 @@ fn declare_group(engine: &Engine, writer: &mut Writer, name: &GroupName, topics:
     let mut offsets = Vec::new();
     for topic in topics {
         for partition in catalog.topic(topic)?.partition_ids() {
-            let is_known = known.is_some_and(|id| catalog.group(id).progress.contains_key(&partition));
-            if !is_known {
-                let dropped_at = catalog.dropped_progress(name, partition).unwrap_or_default();
-                let offset = engine.segments.start(partition).max(dropped_at);
-                offsets.push(PreparedOffset { group: id, partition, offset, epoch: 0 });
-            }
+            let start = engine.segments.start(partition);
+            let progress = known.and_then(|id| catalog.group(id).progress.get(&partition).copied());
+            let (offset, epoch) = match progress {
+                // What it had not read is gone: nobody kept it while it did not read the topic.
+                Some(progress) if progress.offset < start => (start, progress.epoch),
+                Some(_) => continue,
+                None => (catalog.dropped_progress(name, partition).unwrap_or_default().max(start), 0),
+            };
+            offsets.push(PreparedOffset { group: id, partition, offset, epoch });
         }
     }
     Ok(Prepared { definitions, offsets, ..Prepared::default() })

@@ -131,15 +131,14 @@ impl Client {
     fn place(&self, count: u32) -> Result<Answer<Placed>, Stop> {
         let response = self.agent.post(format!("{}/order/{count}", self.url)).send_empty();
         answer(response, StatusCode::CREATED).map_err(|failed| match &failed {
-            // The request was on its way: ordering again may be ordering twice.
-            Failed::NoAnswer(ureq::Error::Timeout(_)) => {
-                let seconds = ANSWER_WITHIN.as_secs();
-                let text = format!("no answer from {} within {seconds} s: the order may have been taken", self.url);
+            Failed::NoAnswer(ureq::Error::BadUri(_)) => Stop::usage(format!("no URL: {failed}: url={}", self.url)),
+            Failed::NoAnswer(error) if is_unreachable(error) => {
+                let text = format!("no pizzeria answers at {}: {failed}; start one, or name it with --url", self.url);
                 Stop::failed(text)
             }
-            Failed::NoAnswer(ureq::Error::BadUri(_)) => Stop::usage(format!("no URL: {failed}: url={}", self.url)),
+            // The request was on its way: ordering again may be ordering twice.
             Failed::NoAnswer(_) => {
-                let text = format!("no pizzeria answers at {}: {failed}; start one, or name it with --url", self.url);
+                let text = format!("no answer from {}: {failed}; the order may have been taken", self.url);
                 Stop::failed(text)
             }
             _ => Stop::failed(failed.to_string()),
@@ -174,6 +173,15 @@ impl Client {
             }
             thread::sleep(ASK_EVERY);
         }
+    }
+}
+
+/// Whether the request cannot have arrived.
+fn is_unreachable(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::ConnectionFailed | ureq::Error::HostNotFound => true,
+        ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        _ => false,
     }
 }
 

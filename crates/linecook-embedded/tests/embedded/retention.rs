@@ -11,7 +11,7 @@ use linecook_log::{Commit, ErrorKind, GroupSpec, Log, Member, Offset, Output, Sc
 
 use crate::support::{
     Place, TOTAL, TestClock, at, bounds, commit_copy, consumed, create, figure, group, join, number_in, numbers_of,
-    padded, poll_records, read_from, refusal, store, table, tiny, topic, until, wait,
+    padded, poll_records, read_from, refusal, spec, store, table, tiny, topic, until, wait,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -329,4 +329,33 @@ fn what_a_group_is_being_reset_to_is_kept() {
     assert_eq!(start(&*log), 0);
     let mut member = join(&*log, &group("g"), "a");
     assert_eq!(poll_records(&mut *member, 1)[0].position, Offset(0));
+}
+
+/// Its offset stayed where it was, below what was there, until it had read something. Where nothing came, all that came
+/// to other topics was kept for it; at the byte limit nothing was taken any more, not even what would have moved it.
+#[test]
+fn a_group_that_goes_back_to_a_quiet_topic_holds_nothing_back() {
+    let (place, clock) = with_clock(Some(HOUR));
+    let log = place.open();
+    create(&*log, &["a", "b"], 1);
+    declare(&*log, "g", &["a", "b"]);
+    store(&*log, &at("b", 0), [7]);
+    let mut member = join(&*log, &group("g"), "a");
+    fill(&*log, 0..20);
+    consume(&mut *member, 20);
+    clock.forward(HOUR * 2);
+    fill(&*log, 20..21);
+    until("the record that it did not read is dropped", || bounds(&*log, &at("b", 0)).unwrap().0 == Offset(1));
+    drop(member);
+
+    declare(&*log, "g", &["a", "b"]);
+    assert_eq!(consumed(&*log, &group("g"), &at("b", 0)).unwrap(), Offset(1), "it begins with what is there");
+    let mut member = log.join(spec(&group("g"), &["a", "b"], 0)).unwrap();
+    fill(&*log, 21..40);
+    consume(&mut *member, 40);
+    clock.forward(HOUR * 2);
+    fill(&*log, 40..41);
+    until("what it has read is dropped", || start(&*log) >= 30);
+    drop(member);
+    log.close().unwrap();
 }

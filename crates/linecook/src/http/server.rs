@@ -58,6 +58,9 @@ fn page(metrics: &MetricsPage) -> Result<Response, Problem> {
 /// How many tables are read at once, at most. More would wait for the same disk, each with a thread of its own.
 const BLOCKING_THREADS: usize = 32;
 
+/// How long reads of tables may go on when the server is over.
+const LET_GO_WITHIN: Duration = Duration::from_millis(100);
+
 /// A running server, with a runtime of its own. It can be stopped and dropped from within another one.
 pub(crate) struct Server {
     /// `None` when it is being dropped.
@@ -110,8 +113,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background(); // to wait for its threads would be forbidden on another runtime's
-        }
+        self.stop.send_replace(true);
+        let Some(runtime) = self.runtime.take() else { return };
+        // When this is over the port is free, and what the routes have is let go. On a thread of its own, as above.
+        thread::scope(|scope| {
+            scope.spawn(|| runtime.shutdown_timeout(LET_GO_WITHIN));
+        });
     }
 }

@@ -206,26 +206,19 @@ fn routes_of(prepared: &Prepared, log: &Arc<dyn Log>, clock: &Arc<dyn Clock>) ->
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
 }
 
 impl Signals {
     /// From here on they do nothing by themselves.
     fn listen(runtime: &Runtime) -> std::io::Result<Self> {
         let _inside = runtime.enter();
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            // A terminal that is closed is no accident.
-            hangup: signal(SignalKind::hangup())?,
-        })
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
         }
     }
 }

@@ -203,3 +203,19 @@ fn two_workers_go_on_after_they_have_looked_for_expired_rows() {
     }
     pizzeria.stop().unwrap();
 }
+
+/// Its server let go of the log and of the port some time after it was gone: the next one found both taken.
+#[test]
+fn one_that_was_dropped_leaves_its_log_and_its_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut address = "127.0.0.1:0".to_owned();
+    for _ in 0..20 {
+        let clock = Arc::new(SystemClock::new());
+        let log = Arc::new(EmbeddedLog::open(folder.path(), Options::default(), clock.clone()).unwrap());
+        let flags = [("http-address".to_owned(), address)];
+        let pizzeria = Running::start(&pizzeria::program(), Sources::new().with_flags(flags), log, clock).unwrap();
+        address = pizzeria.address().to_string();
+        Client::new(&format!("http://{address}")).post("/order/2");
+        drop(pizzeria);
+    }
+}

@@ -18,7 +18,9 @@ impl Check<'_> {
             Ok(None) => return None,
             Ok(Some(up_to)) => {
                 let up_to = *rows_up_to.insert(CommitNumber(up_to.0));
-                if end.map_or(CommitNumber(0), |end| end.last_commit) >= up_to {
+                // Without an end there are no segments, or what could not be read is told already.
+                let last = end.map_or(CommitNumber(0), |end| end.last_commit);
+                if last >= up_to || (end.is_none() && !self.inspection.found.is_empty()) {
                     return rows_up_to;
                 }
                 for damage in self.damage.iter_mut().filter(|damage| damage.opening == Opening::Cuts) {
