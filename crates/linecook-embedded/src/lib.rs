@@ -54,5 +54,6 @@ mod wakeup;
 mod writer;
 
 pub use frame::CommitNumber;
-pub use log::{EmbeddedLog, RowsInstalled};
+pub use log::EmbeddedLog;
 pub use options::Options;
+pub use row_store::RowsInstalled;

@@ -26,6 +26,7 @@ use crate::{
     member::{self, EmbeddedMember, MemberTable},
     open::{self, Place, Shared},
     options::Options,
+    row_store::RowsInstalled,
     rows::EmbeddedRows,
     tail::HotRead,
     writer::{Prepared, PreparedOffset, Writer},
@@ -95,9 +96,6 @@ impl EmbeddedLog {
         })
     }
 }
-
-/// Called with the folder of the rows whenever its files have changed.
-pub type RowsInstalled = Arc<dyn Fn(&Path) + Send + Sync>;
 
 /// The folder of the segments in a data directory.
 pub(crate) const SEGMENTS: &str = "log";

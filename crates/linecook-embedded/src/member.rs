@@ -24,7 +24,7 @@ use crate::{
     engine::Engine,
     frame::CommitNumber,
     outside::{Awaited, SeenAck},
-    payload, rows,
+    payload, row_store,
     segments::Cursor,
     tail::{HotRead, Tail},
     wakeup::Wakeup,
@@ -341,13 +341,13 @@ impl Member for EmbeddedMember {
         match self.overlay.get(&key) {
             Lookup::Row(value) => Ok(Some(value.clone())),
             Lookup::Deleted => Ok(None),
-            Lookup::NotRecorded => self.engine.store.read(|rows| rows.get(&key).map_err(rows::error)),
+            Lookup::NotRecorded => self.engine.store.read(|rows| rows.get(&key).map_err(row_store::as_log_error)),
         }
     }
 
     fn scan(&mut self, table: &TableName, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
-        let range = rows::range(self.owned_table(table, partition)?, partition, scan);
-        self.engine.store.read(|snapshot| rows::collect(self.overlay.scan(snapshot, range), scan.limit))
+        let range = row_store::range(self.owned_table(table, partition)?, partition, scan);
+        self.engine.store.read(|snapshot| row_store::collect(self.overlay.scan(snapshot, range), scan.limit))
     }
 
     fn commit(&mut self, mut commit: Commit) -> Result<Ticket> {

@@ -21,12 +21,11 @@ use crate::{
     files::Files,
     frame::CommitNumber,
     lock::DirectoryLock,
-    log::RowsInstalled,
     options::Options,
     published::Ended,
     recovery::{self, Until},
-    row_store::RowStore,
-    rows, threads,
+    row_store::{self, RowStore, RowsInstalled},
+    threads,
 };
 
 /// How long to wait before a log that failed is tried again; then twice as long, up to the most.
@@ -75,8 +74,8 @@ fn open_rows(folder: &Path, options: &Options, files: &dyn Files, installed: Opt
         Store::open(folder, options)
     };
     let damaged = match open() {
-        Err(error) if error.kind() == linecook_rows::ErrorKind::Corrupt => rows::error(error),
-        outcome => return outcome.map_err(rows::error),
+        Err(error) if error.kind() == linecook_rows::ErrorKind::Corrupt => row_store::as_log_error(error),
+        outcome => return outcome.map_err(row_store::as_log_error),
     };
     let names = files.list().map_err(|error| crate::segment::unreadable(error, "the folder of the segments"))?;
     let reaches_back = names.iter().filter_map(|name| crate::segment::first_of(name)).min() == Some(CommitNumber(1));
@@ -86,7 +85,7 @@ fn open_rows(folder: &Path, options: &Options, files: &dyn Files, installed: Opt
     let aside = name_aside(folder);
     tracing::warn!(error = damaged.chain(), moved_to = %aside.display(), "the rows are damaged and made again from the log");
     fs::rename(folder, &aside).map_err(|error| crate::segment::unreadable(error, "the folder of the rows"))?;
-    open().map_err(rows::error)
+    open().map_err(row_store::as_log_error)
 }
 
 /// A name beside `folder` that is free. What was put aside before stays: it may be what a person has to look at.

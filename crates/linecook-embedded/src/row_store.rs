@@ -1,10 +1,16 @@
 //! The store of rows, and everybody who reads from it.
 
-use linecook_log::{Error, ErrorKind, Result};
-use linecook_rows::{Number, Snapshot, Store};
+use std::{path::Path, sync::Arc};
+
+use bytes::Bytes;
+use linecook_log::{Error, ErrorKind, Partition, Result, Row, Scan};
+use linecook_rows::{KeyRange, Number, Snapshot, Store};
 use parking_lot::RwLock;
 
-use crate::rows;
+use crate::{catalog::TableId, payload};
+
+/// Called with the folder of the rows whenever its files have changed.
+pub type RowsInstalled = Arc<dyn Fn(&Path) + Send + Sync>;
 
 /// A store that is let go only when nobody reads from it: a reader of it that ends removes files, and in the folder
 /// there may be another store by then, of this process or of the next.
@@ -28,7 +34,7 @@ impl RowStore {
         let snapshot = store.as_ref().ok_or_else(gone)?.snapshot().map_err(|error| match error.kind() {
             // To whoever reads, `Closed` would say that the log is.
             linecook_rows::ErrorKind::Closed => gone(),
-            _ => rows::error(error),
+            _ => as_log_error(error),
         })?;
         read(&snapshot)
     }
@@ -47,8 +53,8 @@ impl RowStore {
         let store = self.store.read();
         let store = store.as_ref().ok_or_else(|| NotApplied::ForGood(gone()))?;
         store.apply(number, rows).map_err(|error| match error.kind() {
-            linecook_rows::ErrorKind::Unavailable => NotApplied::ForNow(rows::error(error)),
-            _ => NotApplied::ForGood(rows::error(error)),
+            linecook_rows::ErrorKind::Unavailable => NotApplied::ForNow(as_log_error(error)),
+            _ => NotApplied::ForGood(as_log_error(error)),
         })
     }
 
@@ -75,7 +81,7 @@ impl RowStore {
         // Closed before it is waited for: no reader begins any more.
         let closed = self.store.read().as_ref().map_or(Ok(()), Store::close);
         self.store.write().take();
-        closed.map_err(rows::error)
+        closed.map_err(as_log_error)
     }
 }
 
@@ -97,6 +103,35 @@ impl From<NotApplied> for Error {
 
 fn gone() -> Error {
     Error::new(ErrorKind::Unavailable, "the rows were closed")
+}
+
+/// The full keys that a scan asks for.
+pub(crate) fn range(table: TableId, partition: Partition, scan: Scan<'_>) -> KeyRange {
+    let range = KeyRange::prefix(payload::row_key(table, partition, scan.prefix));
+    match scan.after {
+        None => range,
+        Some(after) => range.after(payload::row_key(table, partition, after)),
+    }
+}
+
+/// At most `limit` rows with their own keys.
+pub(crate) fn collect(
+    rows: impl Iterator<Item = Result<(Bytes, Bytes), linecook_rows::Error>>,
+    limit: usize,
+) -> Result<Vec<Row>> {
+    let own = |(key, value): (Bytes, Bytes)| (key.slice(payload::ROW_PREFIX_BYTES..), value);
+    rows.take(limit).map(|row| row.map(own).map_err(as_log_error)).collect()
+}
+
+/// What the contract calls an error of the store.
+pub(crate) fn as_log_error(error: linecook_rows::Error) -> Error {
+    let kind = match error.kind() {
+        // Both are for a person to look at; what it says names the versions.
+        linecook_rows::ErrorKind::Corrupt | linecook_rows::ErrorKind::Unsupported => ErrorKind::Corrupt,
+        linecook_rows::ErrorKind::Closed => ErrorKind::Closed,
+        _ => ErrorKind::Unavailable,
+    };
+    Error::new(kind, "the rows cannot be read or written").with_source(error)
 }
 
 #[cfg(test)]
@@ -121,7 +156,7 @@ mod tests {
             read.read(|snapshot| {
                 entered.send(()).unwrap();
                 leaves.recv().unwrap();
-                snapshot.get("k").map_err(rows::error)
+                snapshot.get("k").map_err(as_log_error)
             })
         });
         has_entered.recv().unwrap();
