@@ -47,7 +47,7 @@ pub(crate) struct Progress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) name: GroupName,
-    /// Its progress is then where one of its name goes on: behind what was there when it was dropped.
+    /// It is forgotten. Its progress is where one of its name goes on: behind what was there when it was dropped.
     pub(crate) is_dropped: bool,
     pub(crate) progress: BTreeMap<PartitionId, Progress>,
 }

@@ -55,6 +55,7 @@ pub(crate) struct Coordinator {
     joined_count: u64,
 }
 
+#[derive(Default)]
 struct GroupState {
     inputs: Vec<Input>,
     members: BTreeMap<MemberId, MemberState>,
@@ -107,7 +108,7 @@ impl Coordinator {
         self.joined_count += 1;
         let id = MemberId(self.joined_count);
         let Joining { name, inputs, max_silence, wakeup } = joining;
-        let state = self.groups.entry(group).or_insert_with(|| GroupState::new(Vec::new()));
+        let state = self.groups.entry(group).or_default();
         if state.members.is_empty() {
             state.inputs = inputs;
         }
@@ -178,10 +179,6 @@ impl Coordinator {
 }
 
 impl GroupState {
-    fn new(inputs: Vec<Input>) -> Self {
-        Self { inputs, members: BTreeMap::new(), owners: BTreeMap::new(), wanted: BTreeMap::new(), is_settled: false }
-    }
-
     fn all_shares(&self) -> impl Iterator<Item = Share> {
         let shares = |(input, it): (usize, &Input)| {
             Partition::all(it.partition_count).map(move |partition| Share { input, partition })

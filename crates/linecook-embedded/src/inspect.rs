@@ -66,7 +66,8 @@ pub struct Inspection {
     found: Vec<FoundSegment>,
     /// The names of files that are no segments although they are named so.
     strays: Vec<String>,
-    /// The segment of the first commit that no segment's beginning says had been synced: the history does not end before it.
+    /// The segment of the first commit that no segment's beginning says had been synced: the history does not end
+    /// before it.
     unsynced_from: usize,
     /// Up to which commit rows are on disk, at least, or what is wrong with them; `None`: they were not looked at.
     rows: Option<Result<Option<linecook_rows::Number>, linecook_rows::Error>>,

@@ -1,7 +1,7 @@
 //! What the outside sees of rows and offsets: the commits whose rows the store has.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::Arc,
     task::{Poll, Waker},
     time::Duration,
@@ -27,7 +27,7 @@ pub(crate) struct Outside {
 #[derive(Default)]
 struct State {
     number: CommitNumber,
-    offsets: HashMap<(GroupId, PartitionId), Offset>,
+    offsets: BTreeMap<(GroupId, PartitionId), Offset>,
     waiters: Waiters<Awaited>,
     /// Why nothing more becomes visible, and up to which commit everything is on disk nevertheless.
     ended: Option<(Ended, CommitNumber)>,
@@ -96,7 +96,7 @@ impl Outside {
     /// How far a group is, in all partitions that it reads.
     pub(crate) fn offsets_of(&self, group: GroupId) -> Vec<(PartitionId, Offset)> {
         let state = self.state.lock();
-        let of_group = state.offsets.iter().filter(|((of, _), _)| *of == group);
+        let of_group = state.offsets.range((group, PartitionId(0))..=(group, PartitionId(u32::MAX)));
         of_group.map(|((_, partition), offset)| (*partition, *offset)).collect()
     }
 

@@ -72,7 +72,6 @@
 //! [`Worker::step`] polls some records of the log, gives each to the stages and tables that read its topic, and commits
 //! what came of all of them at once. What a handler returns as [`Failure`], what does not decode and what panics goes
 //! to the topic `<service>.dead-letters` in the same commit, and the partition goes on.
-
 //!
 //! # Testing
 //!

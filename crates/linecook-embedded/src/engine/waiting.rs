@@ -46,7 +46,10 @@ impl Engine {
         } else {
             "the commit is written, but it is not on disk and not visible yet, as the disk does not sync, or not fast enough"
         };
-        let error = Error::new(ErrorKind::Unknown, text);
+        self.because_of_rows(Error::new(ErrorKind::Unknown, text))
+    }
+
+    fn because_of_rows(&self, error: Error) -> Error {
         match self.store.last_error() {
             Some(source) => error.with_source(source),
             None => error,
@@ -75,11 +78,7 @@ impl Engine {
         let text = format!(
             "rows cannot be written, or not fast enough: wait and try again: waiting_bytes={bytes} max_bytes={limit}"
         );
-        let error = Error::new(ErrorKind::Unavailable, text);
-        match self.store.last_error() {
-            Some(source) => error.with_source(source),
-            None => error,
-        }
+        self.because_of_rows(Error::new(ErrorKind::Unavailable, text))
     }
 
     /// Whether there is room for more, or a hope of it. What is appended waits to become visible, too.

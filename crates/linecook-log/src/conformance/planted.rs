@@ -1,7 +1,7 @@
 //! The suite's teeth: for each law a way to break just that one, round any log that keeps it.
 //!
-//! A suite that never fails proves nothing. Each backend runs [`expect_found`] for every [`Law`] that its kills can show, so that
-//! a test that has gone blind there is found out.
+//! A suite that never fails proves nothing. Each backend runs [`expect_found`] for every [`Law`] that its kills can show,
+//! so that a test that has gone blind there is found out.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

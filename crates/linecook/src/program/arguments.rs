@@ -11,6 +11,9 @@ use crate::settings::Entry;
 /// The variable that names the settings file.
 pub(crate) const CONFIG_VARIABLE: &str = "LINECOOK_CONFIG";
 
+const DROP: &str = "Forgets a group: records are not kept for it any longer. If its service runs again, it goes on with \
+                    those that come from now on";
+
 /// The program's command line.
 pub(crate) fn command(program: &Program, settings: &[Entry]) -> Command {
     let config = Arg::new("config")
@@ -85,7 +88,7 @@ fn log() -> Command {
 
 fn groups() -> Command {
     let name = Arg::new("name").value_name("NAME").required(true);
-    let drop = Command::new("drop").about("Forgets a group: records are not kept for it any longer. If its service runs again, it goes on with those that come from now on").arg(name);
+    let drop = Command::new("drop").about(DROP).arg(name);
     let list = Command::new("list").about("Prints the groups and how far each is");
     Command::new("groups").about("The groups that read the log").subcommand_required(true).subcommands([list, drop])
 }

@@ -148,13 +148,13 @@ fn refuse_dry(prepared: &Prepared) -> Result<(), Stop> {
     if dry.is_empty() {
         return Ok(());
     }
-    let way_out = match &prepared.definitions[..] {
-        [_] => "run it within a program that has the other services, too",
-        _ => "is the name of the topic right in the settings? `topology` has all of them",
+    let (what, way_out) = match &prepared.definitions[..] {
+        [_] => ("cannot run alone", "run it within a program that has the other services, too"),
+        _ => ("cannot run like this", "are the names of topics right in the settings? `topology` prints them all"),
     };
     let text = format!(
-        "{} cannot run alone on the embedded log: nothing in this process writes what it reads, and no other process \
-         can write there; {way_out}: topics={}",
+        "{} {what} on the embedded log: nothing in this process writes what it reads, and no other process can write \
+         there; {way_out}: topics={}",
         prepared.name,
         dry.join(",")
     );

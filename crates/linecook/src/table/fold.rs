@@ -202,7 +202,7 @@ fn take_entry<K, S: State, I>(
     let change =
         |key, value: Vec<u8>| RowChange { table: table.name.clone(), partition, key, value: Some(value.into()) };
     // A row that was begun for an item that could not be encoded has none.
-    for items in rows.items.into_iter().filter(|items| items.value.len() > layout::begun_value().len()) {
+    for items in rows.items.into_iter().filter(|items| layout::has_items(&items.value)) {
         changes.push(change(layout::items_key(&state_key, table.cause(items.first)).into(), items.value));
     }
     if let (Some(state), true) = (rows.state, rows.is_changed) {

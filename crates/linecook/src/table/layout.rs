@@ -159,6 +159,11 @@ pub(super) fn put_item<E>(value: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)
     Ok(())
 }
 
+/// Whether an item was put into the value of an items row.
+pub(super) fn has_items(value: &[u8]) -> bool {
+    value.len() > 1 // its version
+}
+
 /// The items of a row, each as its bytes.
 pub(super) fn items(value: &[u8]) -> Result<impl Iterator<Item = Result<&[u8]>>> {
     let mut rest = body(value)?;

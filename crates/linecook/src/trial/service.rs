@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use linecook_log::{
-    Batch, BatchBuilder, GroupName, Member, Offset, Origin, Partition, PartitionDescription, Record, SystemClock,
-    Timestamp, TopicDescription, TopicName, TopicPartition,
+    Batch, BatchBuilder, GroupName, Member, NewRecord, Offset, Origin, Partition, PartitionDescription, Record,
+    SystemClock, Timestamp, TopicDescription, TopicName, TopicPartition,
 };
 
 use super::memory::Memory;
@@ -186,10 +186,7 @@ impl fmt::Debug for ServiceTrial {
 fn batch_of(base: Offset, key: Option<&[u8]>, value: &[u8], now: Timestamp) -> Batch {
     let service = GroupName::new("trial").expect("this is a name");
     let mut batch = BatchBuilder::new(&Origin { service, taken_at: now, attempt: 1, source: None }, value.len());
-    let encode = |out: &mut Vec<u8>| {
-        out.extend_from_slice(value);
-        Ok::<(), std::convert::Infallible>(())
-    };
-    let Ok(()) = batch.push_with(key, now, encode);
+    let record = NewRecord { key, value: Some(value), timestamp: now, headers: &[] };
+    batch.push(&record).expect("it has no headers");
     batch.finish(base, now)
 }

@@ -23,7 +23,7 @@ use crate::Failure;
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Of attempts that fail one after the other, every which is told.
+/// Of attempts that fail one after the other, one in so many is told: about one a minute.
 const TOLD_EVERY: u32 = 60;
 
 /// How long to wait before the next attempt: longer each time, until one succeeds.
