@@ -117,8 +117,8 @@ impl Worker {
     /// Does what is next: joins, or polls what there is, lets the service handle it, and commits what came of it.
     ///
     /// # Errors
-    /// `Fenced`: another worker has this one's name. `Invalid`, `Corrupt`, `Closed`, and what is not known: it cannot go on, and a person has to look, unless
-    /// the log was closed on purpose. Everything else it deals with itself.
+    /// `Fenced`: another worker has this one's name. `Invalid`, `Corrupt`, `Closed`, and what is not known: it cannot go
+    /// on, and a person has to look, unless the log was closed on purpose. Everything else it deals with itself.
     pub fn step(&mut self) -> Result<Step> {
         self.try_step().or_else(|error| self.recover(error))
     }

@@ -37,8 +37,11 @@ impl Done {
         &mut self.partitions[self.current].1[number]
     }
 
+    /// The partitions that had records: of a thousand a commit has a few.
     pub(crate) fn by_partition(&self) -> impl Iterator<Item = (Partition, &[StepCounts])> {
-        self.partitions.iter().map(|(partition, of_steps)| (*partition, &**of_steps))
+        let had_records = |of_steps: &[StepCounts]| of_steps.iter().any(|step| step.records > 0);
+        let partitions = self.partitions.iter().map(|(partition, of_steps)| (*partition, &**of_steps));
+        partitions.filter(move |(_, of_steps)| had_records(of_steps))
     }
 
     /// Nothing is done yet.
@@ -63,6 +66,9 @@ mod tests {
         };
         assert_eq!(done.by_partition().map(records).collect::<Vec<_>>(), [(3, vec![0, 2]), (0, vec![1, 0])]);
         done.clear();
-        assert!(done.by_partition().all(|(_, of_steps)| of_steps == [StepCounts::default(); 2]));
+        assert_eq!(done.by_partition().count(), 0);
+        done.begin(Partition(0));
+        done.of_step(1).records += 1;
+        assert_eq!(done.by_partition().map(records).collect::<Vec<_>>(), [(0, vec![0, 1])]);
     }
 }
