@@ -33,7 +33,12 @@ use self::{
 use crate::{
     client::{self, Consumer, Rebalance},
     fault,
-    native::{admin::list, queue::Queue, record::Taken},
+    native::{
+        self,
+        admin::list,
+        queue::{Forwarded, Queue},
+        record::Taken,
+    },
     shared::Shared,
     tables::{LocalTable, Seat, TableKey},
     transaction::Transactions,
@@ -62,6 +67,8 @@ pub(crate) struct KafkaMember {
     revoking: Vec<Share>,
     /// After a commit that was refused the positions go back to what is committed.
     must_rewind: bool,
+    /// Its id in the group since it owns anything.
+    member_id: Option<String>,
     /// Why it is over.
     over: Option<Over>,
     taken: Taken,
@@ -86,7 +93,8 @@ pub(crate) struct Clients {
 struct Open {
     /// One for each topic, in the order of the polls. They go before their client.
     queues: Vec<TopicQueue>,
-    _events: Queue,
+    /// What the group and the client tell.
+    events: Queue,
     consumer: Arc<Consumer>,
     transactions: Transactions,
     /// A client for rows on their way, while there are some.
@@ -95,6 +103,8 @@ struct Open {
 
 struct TopicQueue {
     name: CString,
+    /// The partitions whose records come here. They go before the queue.
+    forwarded: BTreeMap<Partition, Forwarded>,
     queue: Queue,
 }
 
@@ -122,7 +132,7 @@ impl KafkaMember {
             let mut queue = Queue::new(&consumer);
             queue.raise(&wakeup);
             let name = CString::new(topic.as_str()).expect("a name has no zero byte");
-            TopicQueue { name, queue }
+            TopicQueue { name, forwarded: BTreeMap::new(), queue }
         };
         let queues = spec.topics().iter().map(queue_of).collect();
         let subscribed: Vec<_> = spec.inputs.iter().map(|input| input.topics[0].as_str()).collect();
@@ -130,7 +140,7 @@ impl KafkaMember {
         consumer.subscribe(&subscribed).map_err(failed)?;
         // After it has begun to join: who is replaced hears from the group that it is, and not only that its producer is.
         let transactions = Transactions::begin_with(&shared.options, news, &shared.clock, &name)?;
-        let open = Open { queues, _events: events, consumer, transactions, restoring: None };
+        let open = Open { queues, events, consumer, transactions, restoring: None };
         let clients = Arc::new(Clients { wakeup, open: Mutex::new(Some(open)) });
         let id = shared.add_member(&clients)?;
         Ok(Self {
@@ -144,6 +154,7 @@ impl KafkaMember {
             tables: BTreeMap::new(),
             revoking: Vec::new(),
             must_rewind: false,
+            member_id: None,
             over: None,
             taken: Taken::default(),
             mean_record_bytes: 512,
@@ -158,15 +169,19 @@ impl KafkaMember {
         self.finish_revoking(open);
         self.serve_events(open)?;
         while let Some(event) = open.consumer.context().next_rebalance() {
-            if let Some(poll) = self.rebalanced(open, event) {
+            if let Some(poll) = self.rebalanced(open, event)? {
                 return Ok(Some(poll));
             }
         }
         if let Some(assigned) = self.advance_arrivals(open)? {
             return Ok(Some(Poll::Assigned(assigned)));
         }
-        if std::mem::take(&mut self.must_rewind) {
-            self.rewind(open).inspect_err(|_| self.must_rewind = true)?;
+        if self.must_rewind {
+            if !self.is_in_group(open) {
+                return Ok(None); // what it has lost is told first
+            }
+            self.rewind(open)?;
+            self.must_rewind = false;
         }
         let fetches = self.fetch(open, max_bytes)?;
         Ok((!fetches.is_empty()).then_some(Poll::Records(fetches)))
@@ -174,10 +189,9 @@ impl KafkaMember {
 
     /// Rebalances and faults come this way; records do not.
     fn serve_events(&mut self, open: &Open) -> Result<()> {
-        for _ in 0..100 {
-            if open.consumer.poll(Duration::ZERO).is_none() {
-                break;
-            }
+        // A poll that has served something says no more than one that had nothing to serve.
+        while open.events.has_any() {
+            drop(open.consumer.poll(Duration::ZERO));
         }
         match client::fatal_error(open.consumer.client()) {
             None => Ok(()),
@@ -192,9 +206,19 @@ impl KafkaMember {
         }
     }
 
-    fn rebalanced(&mut self, open: &Open, event: Rebalance) -> Option<Poll> {
+    fn rebalanced(&mut self, open: &mut Open, event: Rebalance) -> Result<Option<Poll>> {
         match event {
+            Rebalance::Lost(partitions) => {
+                self.member_id = None;
+                let shares = self.shares_of(&partitions);
+                self.arriving.retain(|arriving| !shares.contains(&arriving.share));
+                let told = self.partitions_told(&shares);
+                self.unassign(open, &told);
+                self.forget(&told);
+                Ok((!told.is_empty()).then_some(Poll::Lost(told)))
+            }
             Rebalance::Assigned(partitions) => {
+                self.check_identity(open)?;
                 // Answered with nothing: the partitions are added one by one when they have arrived.
                 self.answer(open.consumer.incremental_assign(&TopicPartitionList::new()));
                 for share in self.shares_of(&partitions) {
@@ -203,32 +227,50 @@ impl KafkaMember {
                     }
                 }
                 self.let_go_former_tables();
-                None
+                Ok(None)
             }
             Rebalance::Revoked(partitions) => {
+                self.check_identity(open)?;
                 let shares = self.shares_of(&partitions);
                 self.arriving.retain(|arriving| !shares.contains(&arriving.share));
                 self.revoking = shares;
                 let told = self.partitions_told(&self.revoking);
                 if told.is_empty() {
                     self.finish_revoking(open);
-                    return None;
+                    return Ok(None);
                 }
-                Some(Poll::Revoking(told))
-            }
-            Rebalance::Lost(partitions) => {
-                let shares = self.shares_of(&partitions);
-                self.arriving.retain(|arriving| !shares.contains(&arriving.share));
-                let told = self.partitions_told(&shares);
-                self.unassign(open, &told);
-                self.forget(&told);
-                (!told.is_empty()).then_some(Poll::Lost(told))
+                Ok(Some(Poll::Revoking(told)))
             }
         }
     }
 
+    /// That it is the member that it was when it got what it has. Otherwise others may have had its partitions since, and
+    /// have gone on with them, although the client takes those that it has again for those that it still has.
+    ///
+    /// # Errors
+    /// `Unknown`: it is over.
+    fn check_identity(&mut self, open: &Open) -> Result<()> {
+        let now = native::member::member_id(&open.consumer);
+        match &self.member_id {
+            Some(before) if now.as_ref() != Some(before) => {
+                self.over = Some(Over::Unknown);
+                Err(Error::new(ErrorKind::Unknown, "the member was out of its group for a while: join again"))
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.member_id = now;
+                Ok(())
+            }
+        }
+    }
+
+    fn is_in_group(&self, open: &Open) -> bool {
+        let now = native::member::member_id(&open.consumer);
+        now.is_some() && now == self.member_id
+    }
+
     /// Gives up what it was told to, so that the group goes on.
-    fn finish_revoking(&mut self, open: &Open) {
+    fn finish_revoking(&mut self, open: &mut Open) {
         if self.revoking.is_empty() {
             return;
         }
@@ -243,7 +285,10 @@ impl KafkaMember {
         }
     }
 
-    fn unassign(&self, open: &Open, partitions: &[TopicPartition]) {
+    fn unassign(&self, open: &mut Open, partitions: &[TopicPartition]) {
+        for at in partitions {
+            open.queues[self.rank_of(at)].forwarded.remove(&at.partition);
+        }
         let partitions = list(partitions.iter().map(|at| (at, rdkafka::Offset::Invalid)));
         self.answer(open.consumer.incremental_unassign(&partitions));
     }

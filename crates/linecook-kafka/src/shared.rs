@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What the name of the group ends with that keeps where a dropped group goes on.
-const DROPPED: &str = ".dropped";
+const DROPPED: &str = ".linecook-dropped";
 
 pub(crate) struct Shared {
     pub(crate) options: Options,

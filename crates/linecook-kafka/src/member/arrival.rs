@@ -183,7 +183,7 @@ impl KafkaMember {
     }
 
     /// From here on its records come.
-    fn take_up(&mut self, open: &Open, arrived: Vec<(Share, Vec<(TopicPartition, Offset)>)>) -> Vec<Assignment> {
+    fn take_up(&mut self, open: &mut Open, arrived: Vec<(Share, Vec<(TopicPartition, Offset)>)>) -> Vec<Assignment> {
         let mut assignments = Vec::new();
         for (share, begins) in arrived {
             for key in self.table_keys(share) {
@@ -193,10 +193,10 @@ impl KafkaMember {
             }
             for (at, begin) in begins {
                 let rank = self.rank_of(&at);
-                let of_topic = &open.queues[rank];
+                let of_topic = &mut open.queues[rank];
                 // Before it is assigned: no record goes anywhere else.
-                Queue::of_partition(&open.consumer, &of_topic.name, native_partition(at.partition))
-                    .forward_to(&of_topic.queue);
+                let queue = Queue::of_partition(&open.consumer, &of_topic.name, native_partition(at.partition));
+                of_topic.forwarded.insert(at.partition, queue.forward_to(&of_topic.queue));
                 self.shared.progress.reach(&self.spec.group, &at, begin);
                 assignments.push(assignment(&at, begin));
                 self.owned.push(Owned::new(at, share, rank, begin));

@@ -9,7 +9,7 @@ use rdkafka::{consumer::Consumer as _, error::RDKafkaErrorCode};
 
 use super::{KafkaMember, Open, Over, replaced};
 use crate::{
-    client, native, outgoing, tables,
+    client, outgoing, tables,
     transaction::{Consumed, Ended},
     watcher,
 };
@@ -105,7 +105,7 @@ impl KafkaMember {
 
     fn transact(&self, open: &mut Open, prepared: &Prepared) -> Result<Ended> {
         let out = || Error::new(ErrorKind::Fenced, "the member is not in its group any more");
-        if !native::member::is_in_group(&open.consumer) {
+        if !self.is_in_group(open) {
             return Err(out());
         }
         let metadata = open.consumer.group_metadata().ok_or_else(out)?;

@@ -94,7 +94,6 @@ impl KafkaMember {
             owned.advance(position);
             if let Some(last) = fetches.iter_mut().rev().find(|fetch| fetch.from == owned.at) {
                 last.next = position;
-                owned.handed = position;
             }
             self.shared.progress.reach(&self.spec.group, &owned.at, owned.reached());
         }

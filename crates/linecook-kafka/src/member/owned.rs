@@ -20,7 +20,7 @@ pub(super) struct Owned {
     /// The place of its topic in the order of the polls.
     pub(super) rank: usize,
     pub(super) committed: Offset,
-    /// Behind what was handed out last.
+    /// Behind the last record that was handed out.
     pub(super) handed: Offset,
     /// Behind what the consumer has taken: also behind offsets that are no records.
     pub(super) position: Offset,

@@ -5,25 +5,25 @@ use std::sync::Arc;
 use linecook_log::Offset;
 use rdkafka::{TopicPartitionList, bindings as sys};
 
-use super::Client;
+use super::{Client, text_of};
 
-/// Whether the consumer is in its group, as far as it knows: it has a member id of this generation, and its partitions
-/// were not taken from it.
+/// The consumer's id in its group, as far as it knows; `None` when it is out, or on its way in.
 ///
-/// Without this, a consumer that was put out has neither generation nor member id, and a broker takes offsets from one
-/// that says so as from one that needs no group.
-pub(crate) fn is_in_group(consumer: &Arc<impl Client>) -> bool {
+/// A consumer that was put out has neither generation nor member id, and a broker takes offsets from one that says so as
+/// from one that needs no group. One that has come back has another id, and others may have had its partitions meanwhile
+/// without its being told: it compares what it had with what it gets.
+pub(crate) fn member_id(consumer: &Arc<impl Client>) -> Option<String> {
     // SAFETY: the client is alive; the metadata is a copy of ours, whose member id lives as long.
     unsafe {
         let metadata = sys::rd_kafka_consumer_group_metadata(consumer.native());
         if metadata.is_null() {
-            return false;
+            return None;
         }
         let generation = sys::rd_kafka_consumer_group_metadata_generation_id(metadata);
-        let member_id = sys::rd_kafka_consumer_group_metadata_member_id(metadata);
-        let is_named = !member_id.is_null() && *member_id != 0;
+        let id = text_of(sys::rd_kafka_consumer_group_metadata_member_id(metadata));
         sys::rd_kafka_consumer_group_metadata_destroy(metadata);
-        generation >= 0 && is_named && sys::rd_kafka_assignment_lost(consumer.native()) == 0
+        let is_lost = sys::rd_kafka_assignment_lost(consumer.native()) != 0;
+        (generation >= 0 && !id.is_empty() && !is_lost).then_some(id)
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Queue {
     queue: NonNull<sys::rd_kafka_queue_t>,
     /// What is raised when it is no longer empty. Boxed: the client has its address.
     raised: Option<Box<Arc<Wakeup>>>,
+    /// Whether it was made by us, and goes with this handle.
+    is_own: bool,
     /// Dropped last.
     _client: Arc<dyn Client>,
 }
@@ -31,7 +33,9 @@ impl Queue {
     /// A new one.
     pub(crate) fn new(client: &Arc<impl Client>) -> Self {
         // SAFETY: the client is alive.
-        Self::of(client, unsafe { sys::rd_kafka_queue_new(client.native()) })
+        let mut queue = Self::of(client, unsafe { sys::rd_kafka_queue_new(client.native()) });
+        queue.is_own = true;
+        queue
     }
 
     /// The one that a producer's events come to.
@@ -54,17 +58,32 @@ impl Queue {
 
     fn of(client: &Arc<impl Client>, queue: *mut sys::rd_kafka_queue_t) -> Self {
         let queue = NonNull::new(queue).expect("a consumer has its queues, and any client can make more");
-        Self { queue, raised: None, _client: Arc::clone(client) as Arc<dyn Client> }
+        Self { queue, raised: None, is_own: false, _client: Arc::clone(client) as Arc<dyn Client> }
     }
 
     pub(crate) fn as_ptr(&self) -> *mut sys::rd_kafka_queue_t {
         self.queue.as_ptr()
     }
 
-    /// What comes to this one goes to the other from here on.
-    pub(crate) fn forward_to(&self, other: &Self) {
+    /// What comes to this one goes to the other, as long as what is returned lives.
+    pub(crate) fn forward_to(self, other: &Self) -> Forwarded {
         // SAFETY: both queues are alive; librdkafka counts the reference.
         unsafe { sys::rd_kafka_queue_forward(self.as_ptr(), other.as_ptr()) }
+        Forwarded(self)
+    }
+
+    /// Throws away what is in it.
+    fn drain(&self) {
+        // SAFETY: the queue is alive, and the events are ours.
+        unsafe {
+            loop {
+                let event = sys::rd_kafka_queue_poll(self.as_ptr(), 0);
+                if event.is_null() {
+                    break;
+                }
+                sys::rd_kafka_event_destroy(event);
+            }
+        }
     }
 
     /// Whether something is in it, be it of a partition that is not read any more.
@@ -89,8 +108,25 @@ impl Queue {
     }
 }
 
+/// A queue of a partition that is forwarded to one of ours.
+///
+/// A queue that others are forwarded to lives as long as they do, and so do the records in it, and their partitions: a
+/// client that still had such a circle would never end.
+#[derive(Debug)]
+pub(crate) struct Forwarded(Queue);
+
+impl Drop for Forwarded {
+    fn drop(&mut self) {
+        // SAFETY: the queue is alive.
+        unsafe { sys::rd_kafka_queue_forward(self.0.as_ptr(), ptr::null_mut()) }
+    }
+}
+
 impl Drop for Queue {
     fn drop(&mut self) {
+        if self.is_own {
+            self.drain();
+        }
         // SAFETY: the client is alive, and this handle is used no more. The callback is taken back under the queue's lock.
         unsafe {
             if self.raised.is_some() {

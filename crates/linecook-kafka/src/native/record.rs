@@ -97,25 +97,30 @@ impl Drop for Message {
     }
 }
 
-/// Where the addresses of messages are put: kept, so that a poll allocates nothing.
+/// Where messages are put: kept, so that a poll allocates nothing.
 #[derive(Default)]
-pub(crate) struct Taken(Vec<*mut sys::rd_kafka_message_t>);
+pub(crate) struct Taken {
+    addresses: Vec<*mut sys::rd_kafka_message_t>,
+    messages: Vec<Message>,
+}
 
-// SAFETY: between two calls it is empty.
+// SAFETY: between two calls it has no addresses; messages may go from thread to thread.
 unsafe impl Send for Taken {}
 
 impl Taken {
     /// Takes what is in the queue, `max_count` messages at most, without waiting. The consumer's position is behind them
     /// from here on, and behind what follows them and is no record.
-    pub(crate) fn take(&mut self, queue: &Queue, max_count: usize) -> impl Iterator<Item = Message> {
-        self.0.clear();
-        self.0.reserve(max_count);
+    pub(crate) fn take(&mut self, queue: &Queue, max_count: usize) -> impl ExactSizeIterator<Item = Message> {
+        self.addresses.clear();
+        self.addresses.reserve(max_count);
         // SAFETY: there is room for that many addresses; as many as are returned were written, each a message that is
         // ours from here on.
         unsafe {
-            let taken = sys::rd_kafka_consume_batch_queue(queue.as_ptr(), 0, self.0.as_mut_ptr(), max_count);
-            self.0.set_len(usize::try_from(taken).unwrap_or(0));
+            let taken = sys::rd_kafka_consume_batch_queue(queue.as_ptr(), 0, self.addresses.as_mut_ptr(), max_count);
+            self.addresses.set_len(usize::try_from(taken).unwrap_or(0));
         }
-        self.0.drain(..).filter_map(NonNull::new).map(Message)
+        // Each is in a `Message` before anybody can stop half-way: one that is not given back keeps its client for ever.
+        self.messages.extend(self.addresses.drain(..).filter_map(NonNull::new).map(Message));
+        self.messages.drain(..)
     }
 }

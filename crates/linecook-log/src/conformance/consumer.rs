@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Assignment, BatchBuilder, Commit, Error, Fetch, Header, Log, Member, MemberSpec, NewRecord, Offset, Output, Poll,
-    Result, RowChange, TableName, TopicName, TopicPartition,
+    Result, RowChange, TableName, Ticket, TopicName, TopicPartition,
 };
 
 /// Short, so that two members can be polled in turn from one thread.
@@ -27,7 +27,7 @@ pub(super) struct Consumer {
     revoking: Vec<TopicPartition>,
     /// Polled while the test was still waiting for partitions.
     early: Vec<Stored>,
-    /// Behind what was polled of each owned partition, or where it begins.
+    /// Behind what was polled of each owned partition, or where it begins. Of one that is not in there anything may come.
     pub(super) next: BTreeMap<TopicPartition, Offset>,
 }
 
@@ -169,6 +169,14 @@ impl Consumer {
         let count = self.member.get(table, partition, key.as_bytes())?.map_or(0, |value| number_in(&value));
         let value = Some(text_of(count + 1).into());
         Ok(RowChange { table: table.clone(), partition, key: key.into(), value })
+    }
+
+    /// After a commit that was refused everything that is not committed comes again.
+    pub(super) fn commit(&mut self, commit: Commit) -> Result<Ticket> {
+        self.member.commit(commit).inspect_err(|_| {
+            self.next.clear();
+            self.early.clear();
+        })
     }
 
     pub(super) fn leave(self) -> Result<()> {
