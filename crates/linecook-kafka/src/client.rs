@@ -98,14 +98,16 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {
     /// Called by a poll, on the thread of the member. It acts on it when it comes to that.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let is_closing = self.is_closing.load(Ordering::Acquire);
         if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            if is_closing {
+                return drop(consumer.incremental_assign(&TopicPartitionList::new()));
+            }
             return self.rebalances.lock().push_back(Rebalance::Assigned(partitions(list)));
         }
-        if self.is_closing.load(Ordering::Acquire) {
+        if is_closing {
             let all = consumer.assignment().unwrap_or_default();
-            // It is over in any case.
-            drop(consumer.incremental_unassign(&all));
-            return;
+            return drop(consumer.incremental_unassign(&all)); // it is over in any case
         }
         let partitions = partitions(list);
         let is_lost = consumer.assignment_lost();

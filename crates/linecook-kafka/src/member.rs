@@ -96,6 +96,8 @@ struct Open {
     /// What the group and the client tell.
     events: Queue,
     consumer: Arc<Consumer>,
+    /// Whether the group waits for partitions to be given up.
+    owes_answer: bool,
     transactions: Transactions,
     /// A client for rows on their way, while there are some.
     restoring: Option<Arc<Consumer>>,
@@ -112,9 +114,29 @@ impl Clients {
     /// Lets them go: without a farewell, as static members do.
     pub(crate) fn end(&self) {
         if let Some(open) = self.open.lock().take() {
-            open.consumer.context().is_closing();
+            open.answer_all();
         }
         self.wakeup.raise();
+    }
+}
+
+impl Open {
+    /// A client that waits for the answer to a rebalance does not end.
+    fn answer_all(&self) {
+        let context = self.consumer.context();
+        context.is_closing();
+        let mut is_owed = self.owes_answer;
+        while let Some(event) = context.next_rebalance() {
+            if matches!(event, Rebalance::Assigned(_)) {
+                drop(self.consumer.incremental_assign(&TopicPartitionList::new()));
+            } else {
+                is_owed = true;
+            }
+        }
+        if is_owed {
+            let assigned = self.consumer.assignment().unwrap_or_default();
+            drop(self.consumer.incremental_unassign(&assigned));
+        }
     }
 }
 
@@ -140,7 +162,7 @@ impl KafkaMember {
         consumer.subscribe(&subscribed).map_err(failed)?;
         // After it has begun to join: who is replaced hears from the group that it is, and not only that its producer is.
         let transactions = Transactions::begin_with(&shared.options, news, &shared.clock, &name)?;
-        let open = Open { queues, events, consumer, transactions, restoring: None };
+        let open = Open { queues, events, consumer, owes_answer: false, transactions, restoring: None };
         let clients = Arc::new(Clients { wakeup, open: Mutex::new(Some(open)) });
         let id = shared.add_member(&clients)?;
         Ok(Self {
@@ -218,9 +240,9 @@ impl KafkaMember {
                 Ok((!told.is_empty()).then_some(Poll::Lost(told)))
             }
             Rebalance::Assigned(partitions) => {
-                self.check_identity(open)?;
                 // Answered with nothing: the partitions are added one by one when they have arrived.
                 self.answer(open.consumer.incremental_assign(&TopicPartitionList::new()));
+                self.check_identity(open)?;
                 for share in self.shares_of(&partitions) {
                     if !self.has(share) {
                         self.arriving.push(Arriving::new(share));
@@ -230,6 +252,7 @@ impl KafkaMember {
                 Ok(None)
             }
             Rebalance::Revoked(partitions) => {
+                open.owes_answer = true;
                 self.check_identity(open)?;
                 let shares = self.shares_of(&partitions);
                 self.arriving.retain(|arriving| !shares.contains(&arriving.share));
@@ -271,7 +294,7 @@ impl KafkaMember {
 
     /// Gives up what it was told to, so that the group goes on.
     fn finish_revoking(&mut self, open: &mut Open) {
-        if self.revoking.is_empty() {
+        if !open.owes_answer {
             return;
         }
         let shares = std::mem::take(&mut self.revoking);
@@ -291,6 +314,7 @@ impl KafkaMember {
         }
         let partitions = list(partitions.iter().map(|at| (at, rdkafka::Offset::Invalid)));
         self.answer(open.consumer.incremental_unassign(&partitions));
+        open.owes_answer = false;
     }
 
     /// A rebalance that cannot be answered leaves the member without what it would have got; it is the client's state that

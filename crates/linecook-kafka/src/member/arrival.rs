@@ -196,7 +196,8 @@ impl KafkaMember {
                 let of_topic = &mut open.queues[rank];
                 // Before it is assigned: no record goes anywhere else.
                 let queue = Queue::of_partition(&open.consumer, &of_topic.name, native_partition(at.partition));
-                of_topic.forwarded.insert(at.partition, queue.forward_to(&of_topic.queue));
+                let forwarded = queue.forward_to(&of_topic.queue, Queue::of_consumer(&open.consumer));
+                of_topic.forwarded.insert(at.partition, forwarded);
                 self.shared.progress.reach(&self.spec.group, &at, begin);
                 assignments.push(assignment(&at, begin));
                 self.owned.push(Owned::new(at, share, rank, begin));

@@ -65,11 +65,12 @@ impl Queue {
         self.queue.as_ptr()
     }
 
-    /// What comes to this one goes to the other, as long as what is returned lives.
-    pub(crate) fn forward_to(self, other: &Self) -> Forwarded {
+    /// What comes to this one, a partition's, goes to the other as long as what is returned lives; after that to
+    /// `events`, its consumer's.
+    pub(crate) fn forward_to(self, other: &Self, events: Self) -> Forwarded {
         // SAFETY: both queues are alive; librdkafka counts the reference.
         unsafe { sys::rd_kafka_queue_forward(self.as_ptr(), other.as_ptr()) }
-        Forwarded(self)
+        Forwarded { queue: self, events }
     }
 
     /// Throws away what is in it.
@@ -111,14 +112,18 @@ impl Queue {
 /// A queue of a partition that is forwarded to one of ours.
 ///
 /// A queue that others are forwarded to lives as long as they do, and so do the records in it, and their partitions: a
-/// client that still had such a circle would never end.
+/// client that still had such a circle would never end. A partition's own queue is one as well, so what comes late goes
+/// where the client looks when it ends.
 #[derive(Debug)]
-pub(crate) struct Forwarded(Queue);
+pub(crate) struct Forwarded {
+    queue: Queue,
+    events: Queue,
+}
 
 impl Drop for Forwarded {
     fn drop(&mut self) {
-        // SAFETY: the queue is alive.
-        unsafe { sys::rd_kafka_queue_forward(self.0.as_ptr(), ptr::null_mut()) }
+        // SAFETY: both queues are alive.
+        unsafe { sys::rd_kafka_queue_forward(self.queue.as_ptr(), self.events.as_ptr()) }
     }
 }
 
