@@ -1,0 +1,52 @@
+//! One broker for all tests of a process.
+
+use std::sync::OnceLock;
+
+use crate::{Broker, Options, Result};
+
+/// The variable that names a broker which is up already, for whoever wants to start none.
+const GIVEN: &str = "KAFKA_BOOTSTRAP";
+
+/// A broker that is not one's own: nobody may stop it.
+#[derive(Debug)]
+pub struct Shared(Source);
+
+#[derive(Debug)]
+enum Source {
+    Given(String),
+    Started(Broker),
+}
+
+impl Broker {
+    /// The broker that all tests of this process share, started by the first that asks. It ends with the process. With
+    /// `KAFKA_BOOTSTRAP` set, the one that is there. Topics and groups need names that no other test uses.
+    ///
+    /// # Errors
+    /// As [`Broker::start`], the same for everybody who asks.
+    pub fn shared() -> Result<&'static Shared> {
+        static SHARED: OnceLock<Result<Shared>> = OnceLock::new();
+        let found = SHARED.get_or_init(|| match std::env::var(GIVEN) {
+            Ok(servers) if !servers.is_empty() => Ok(Shared(Source::Given(servers))),
+            _ => Self::start(Options::default()).map(|broker| Shared(Source::Started(broker))),
+        });
+        found.as_ref().map_err(Clone::clone)
+    }
+}
+
+impl Shared {
+    /// Where clients find it.
+    pub fn bootstrap_servers(&self) -> String {
+        match &self.0 {
+            Source::Given(servers) => servers.clone(),
+            Source::Started(broker) => broker.bootstrap_servers(),
+        }
+    }
+
+    /// What it has logged so far; nothing if somebody else has started it.
+    pub fn log(&self) -> String {
+        match &self.0 {
+            Source::Given(_) => String::new(),
+            Source::Started(broker) => broker.log(),
+        }
+    }
+}
