@@ -8,6 +8,7 @@ mod clock;
 mod error;
 mod installation;
 mod java;
+mod labelled;
 mod leash;
 mod node;
 mod options;
@@ -26,6 +27,7 @@ pub use self::{
     certificates::Certificates,
     error::{Error, ErrorKind, Result},
     installation::target_folder,
+    labelled::{Label, LabelledProcess, Look, Screen},
     options::{ClientCertificates, Options, Rights, Tuning},
     proxy::{Hits, Proxy},
     rights::{Operation, Resource},

@@ -58,9 +58,9 @@ pub enum Tuning {
 }
 
 impl Options {
-    /// At this port; `start` refuses when it is taken.
+    /// At this port; `start` refuses when it is taken. 0 is any that is free.
     pub fn port(mut self, port: u16) -> Self {
-        self.port = Some(port);
+        self.port = Some(port).filter(|port| *port != 0);
         self
     }
 

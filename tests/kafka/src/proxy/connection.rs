@@ -50,8 +50,8 @@ impl Connection {
             match inside.judge(head.api_key) {
                 (Fate::Pass, _) => {}
                 (Fate::CutRequest, hits) => {
+                    hits.add(); // first: who sees the connection closed finds it counted
                     self.close();
-                    hits.add();
                     return Ok(());
                 }
                 (Fate::CutReply, hits) => {
@@ -71,8 +71,8 @@ impl Connection {
             let correlation_id = wire::correlation_id_of(&frame).ok_or(io::ErrorKind::InvalidData)?;
             let lost = self.to_lose.lock().unwrap_or_else(PoisonError::into_inner).remove(&correlation_id);
             if let Some(hits) = lost {
-                self.close();
                 hits.add();
+                self.close();
                 return Ok(());
             }
             inside.wait_for_turn(self);
