@@ -9,12 +9,9 @@ const GIVEN: &str = "KAFKA_BOOTSTRAP";
 
 /// A broker that is not one's own: nobody may stop it.
 #[derive(Debug)]
-pub struct Shared(Source);
-
-#[derive(Debug)]
-enum Source {
-    Given(String),
-    Started(Broker),
+pub struct Shared {
+    servers: String,
+    started: Option<Broker>,
 }
 
 impl Broker {
@@ -26,8 +23,9 @@ impl Broker {
     pub fn shared() -> Result<&'static Shared> {
         static SHARED: OnceLock<Result<Shared>> = OnceLock::new();
         let found = SHARED.get_or_init(|| match std::env::var(GIVEN) {
-            Ok(servers) if !servers.is_empty() => Ok(Shared(Source::Given(servers))),
-            _ => Self::start(Options::default()).map(|broker| Shared(Source::Started(broker))),
+            Ok(servers) if !servers.is_empty() => Ok(Shared { servers, started: None }),
+            _ => Self::start(Options::default())
+                .map(|broker| Shared { servers: broker.bootstrap_servers(), started: Some(broker) }),
         });
         found.as_ref().map_err(Clone::clone)
     }
@@ -35,18 +33,12 @@ impl Broker {
 
 impl Shared {
     /// Where clients find it.
-    pub fn bootstrap_servers(&self) -> String {
-        match &self.0 {
-            Source::Given(servers) => servers.clone(),
-            Source::Started(broker) => broker.bootstrap_servers(),
-        }
+    pub fn bootstrap_servers(&self) -> &str {
+        &self.servers
     }
 
     /// What it has logged so far; nothing if somebody else has started it.
     pub fn log(&self) -> String {
-        match &self.0 {
-            Source::Given(_) => String::new(),
-            Source::Started(broker) => broker.log(),
-        }
+        self.started.as_ref().map(Broker::log).unwrap_or_default()
     }
 }

@@ -88,5 +88,5 @@ fn a_request_is_cut_before_a_reply_after_it_was_done() {
 fn all_tests_of_a_process_have_the_same_one() {
     let first = Broker::shared().unwrap();
     assert_eq!(first.bootstrap_servers(), Broker::shared().unwrap().bootstrap_servers());
-    assert!(answers_within(&first.bootstrap_servers(), crate::PATIENCE));
+    assert!(answers_within(first.bootstrap_servers(), crate::PATIENCE));
 }

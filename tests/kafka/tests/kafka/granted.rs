@@ -63,7 +63,7 @@ fn a_user_may_do_what_was_granted_and_not_what_was_taken_away() {
         let arguments = ["--describe", "--entity-type", "topics", "--entity-name", "pizza-with-sauce"];
         String::from_utf8(kafka_configs(&servers, &properties, &arguments).stdout).unwrap()
     };
-    let (seen, hidden) = ("Dynamic configs for topic pizza-with-sauce are:", "topic pizza-with-sauce doesn't exist");
+    let (seen, hidden) = ("Dynamic configs for topic pizza-with-sauce are:", "topic 'pizza-with-sauce' doesn't exist");
     let resource = Resource::topic("pizza").and_all_that_begin_so();
     let said = describe();
     assert!(said.contains(hidden), "{said}");

@@ -19,8 +19,7 @@ const GOOD: &str = "trap 'echo bye; exit 0' TERM; echo $*; echo id $$; while :; 
 
 #[test]
 fn all_get_kafkas_flags_and_end_with_the_first_signal() {
-    let folder = TempDir::new().unwrap();
-    NAMES.map(|name| program(folder.path(), name, GOOD));
+    let folder = kitchen(GOOD);
     let mut services = Services::start(folder.path(), &["--bootstrap-servers", "there:1", "--", "--workers", "2"]);
     let mut lines = services.lines_until(|lines| lines.iter().filter(|line| line.contains("| id")).count() == 6);
     lines.retain(|line| !line.contains("| id"));
@@ -37,8 +36,7 @@ fn all_get_kafkas_flags_and_end_with_the_first_signal() {
 
 #[test]
 fn one_that_ends_by_itself_is_told_of_and_the_others_go_on() {
-    let folder = TempDir::new().unwrap();
-    NAMES.map(|name| program(folder.path(), name, if name == "meat-service" { "exit 3" } else { GOOD }));
+    let folder = kitchen("exit 3");
     let mut services = Services::start(folder.path(), &[]);
     let ended = "meat-service    | has ended with exit status: 3";
     let is_told = |lines: &[String]| {
@@ -52,9 +50,8 @@ fn one_that_ends_by_itself_is_told_of_and_the_others_go_on() {
 
 #[test]
 fn a_second_signal_kills_those_that_do_not_end() {
-    let folder = TempDir::new().unwrap();
     let deaf = "trap '' TERM; echo id $$; while :; do sleep 0.01; done";
-    NAMES.map(|name| program(folder.path(), name, if name == "meat-service" { deaf } else { GOOD }));
+    let folder = kitchen(deaf);
     let mut services = Services::start(folder.path(), &[]);
     services.lines_until(|lines| lines.iter().filter(|line| line.contains("| id")).count() == 6);
     services.signal("-TERM");
@@ -65,8 +62,7 @@ fn a_second_signal_kills_those_that_do_not_end() {
 
 #[test]
 fn none_outlives_the_program_that_started_them() {
-    let folder = TempDir::new().unwrap();
-    NAMES.map(|name| program(folder.path(), name, GOOD));
+    let folder = kitchen(GOOD);
     let mut services = Services::start(folder.path(), &[]);
     let lines = services.lines_until(|lines| lines.iter().filter(|line| line.contains("| id")).count() == 6);
     services.child.kill().unwrap();
@@ -90,6 +86,15 @@ fn faults_of_the_caller_end_with_code_2() {
     let unknown = output(&["--bootstrap"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(String::from_utf8(unknown.stderr).unwrap().starts_with("services: unknown: flag=--bootstrap\n\nRuns"));
+}
+
+/// Six services in a folder, the meat-service as given.
+fn kitchen(meat_service: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for name in NAMES {
+        program(folder.path(), name, if name == "meat-service" { meat_service } else { GOOD });
+    }
+    folder
 }
 
 /// Gone, or dead and only not waited for by whoever inherited it.
