@@ -1,11 +1,10 @@
 //! Several programs on one screen.
 
 use std::{
-    ffi::OsStr,
     fmt,
     io::{BufRead as _, BufReader, Read, Write},
     path::Path,
-    process::{ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
@@ -99,16 +98,27 @@ pub struct LabelledProcess {
 }
 
 impl LabelledProcess {
-    /// Starts it.
+    /// Starts what the command says: its program, which is a path, arguments, environment and folder. Where its output
+    /// goes is settled here.
     ///
     /// # Errors
     /// `Setup` when there is no such program.
-    pub fn start(label: Label, program: &Path, arguments: &[impl AsRef<OsStr>], screen: &Screen) -> Result<Self> {
+    pub fn start(label: Label, asked_for: &Command, screen: &Screen) -> Result<Self> {
+        let program = Path::new(asked_for.get_program());
         if !program.is_file() {
             return Err(Error::setup(format!("there is no such program: path={}", program.display())));
         }
         let mut command = Leashed::command(program, None);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(asked_for.get_args()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for (name, value) in asked_for.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(folder) = asked_for.get_current_dir() {
+            command.current_dir(folder);
+        }
         let mut process = Leashed::start(&mut command)?;
         let child = process.child();
         let printers = [

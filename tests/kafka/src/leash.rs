@@ -18,7 +18,7 @@ use crate::{Error, Result, clock};
 /// then becomes the process itself, so there is no moment without a watcher, and the process has the id that we know.
 const SCRIPT: &str = r#"
 exec 3<&0
-(read -r _ <&3 || { kill -9 $$; sleep 1; [ -z "$LEASH_FOLDER" ] || rm -rf "$LEASH_FOLDER"; }) < /dev/null > /dev/null 2>&1 &
+(read -r _ <&3 || { kill -9 $$; [ -z "$LEASH_FOLDER" ] || { sleep 1; rm -rf "$LEASH_FOLDER"; }; }) < /dev/null > /dev/null 2>&1 &
 exec "$@" < /dev/null 3<&-
 "#;
 
@@ -45,6 +45,7 @@ impl Leashed {
         Ok(Self { child, leash })
     }
 
+    /// For its output.
     pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.child
     }

@@ -22,16 +22,19 @@ impl Broker {
     /// As [`Broker::start`], the same for everybody who asks.
     pub fn shared() -> Result<&'static Shared> {
         static SHARED: OnceLock<Result<Shared>> = OnceLock::new();
-        let found = SHARED.get_or_init(|| match std::env::var(GIVEN) {
-            Ok(servers) if !servers.is_empty() => Ok(Shared { servers, started: None }),
-            _ => Self::start(Options::default())
-                .map(|broker| Shared { servers: broker.bootstrap_servers(), started: Some(broker) }),
-        });
-        found.as_ref().map_err(Clone::clone)
+        SHARED.get_or_init(|| Shared::of(std::env::var(GIVEN).ok())).as_ref().map_err(Clone::clone)
     }
 }
 
 impl Shared {
+    fn of(given: Option<String>) -> Result<Self> {
+        if let Some(servers) = given.filter(|servers| !servers.is_empty()) {
+            return Ok(Self { servers, started: None });
+        }
+        let broker = Broker::start(Options::default())?;
+        Ok(Self { servers: broker.bootstrap_servers(), started: Some(broker) })
+    }
+
     /// Where clients find it.
     pub fn bootstrap_servers(&self) -> &str {
         &self.servers
@@ -40,5 +43,17 @@ impl Shared {
     /// What it has logged so far; nothing if somebody else has started it.
     pub fn log(&self) -> String {
         self.started.as_ref().map(Broker::log).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_there_is_taken() {
+        let shared = Shared::of(Some("there:9092".to_owned())).unwrap();
+        assert_eq!(shared.bootstrap_servers(), "there:9092");
+        assert_eq!(shared.log(), "");
     }
 }

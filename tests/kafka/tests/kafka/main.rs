@@ -15,6 +15,7 @@ mod program;
 mod proxy;
 mod screen;
 mod services;
+mod setup;
 
 use std::{
     thread,

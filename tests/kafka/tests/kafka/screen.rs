@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -16,11 +17,12 @@ use crate::{PATIENCE, until};
 #[test]
 fn each_line_has_the_label_of_who_printed_it() {
     let folder = TempDir::new().unwrap();
-    let loud = program(folder.path(), "loud", "echo one $1; echo two >&2; printf 'no end'");
+    let mut loud = Command::new(program(folder.path(), "loud", "echo one $1; echo $TWO >&2; printf 'no end'"));
+    loud.arg("pizza").env("TWO", "two");
     let paper = Paper::default();
     let screen = Screen::new(paper.clone(), Look::Plain);
     for label in Label::all(&["loud", "a-long-name"]) {
-        let mut process = LabelledProcess::start(label, &loud, &["pizza"], &screen).unwrap();
+        let mut process = LabelledProcess::start(label, &loud, &screen).unwrap();
         assert!(process.ended_within(PATIENCE).unwrap().success());
     }
     let mut lines = paper.lines();
@@ -52,18 +54,18 @@ fn on_a_terminal_labels_have_colours() {
 fn a_program_that_is_not_there_is_named() {
     let screen = Screen::new(Paper::default(), Look::Plain);
     let [label] = Label::all(&["a"]).try_into().unwrap();
-    let error = LabelledProcess::start(label, Path::new("/no/such"), &[""; 0], &screen).unwrap_err();
+    let error = LabelledProcess::start(label, &Command::new("/no/such"), &screen).unwrap_err();
     assert_eq!(error.to_string(), "there is no such program: path=/no/such");
 }
 
 #[test]
 fn a_process_that_is_dropped_is_killed() {
     let folder = TempDir::new().unwrap();
-    let slow = program(folder.path(), "slow", "trap '' TERM; echo up; exec sleep 100");
+    let slow = Command::new(program(folder.path(), "slow", "trap '' TERM; echo up; exec sleep 100"));
     let paper = Paper::default();
     let screen = Screen::new(paper.clone(), Look::Plain);
     let [label] = Label::all(&["slow"]).try_into().unwrap();
-    let mut process = LabelledProcess::start(label, &slow, &[""; 0], &screen).unwrap();
+    let mut process = LabelledProcess::start(label, &slow, &screen).unwrap();
     until("it is up", || paper.lines() == ["slow | up"]);
     process.terminate();
     assert_eq!(process.ended(), None);
