@@ -147,7 +147,8 @@ impl Broker {
         running(&mut self.node())?.signal(Signal::CONT)
     }
 
-    /// Starts it again on the same data and ports; one that runs is killed. Returns when it answers requests.
+    /// Starts it again on the same data and ports; one that runs is killed. Returns when it answers requests: after a stop
+    /// as soon as at first, after a kill some 3 s later, for its old session has to be over.
     ///
     /// # Errors
     /// As [`Broker::start`].
