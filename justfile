@@ -12,6 +12,15 @@ test:
 run *arguments:
     cargo run --release -- {{arguments}}
 
+# A Kafka to try things with, on 127.0.0.1:9092. Needs Java 17 or newer, and Maven the first time.
+kafka-up *arguments:
+    cargo run --quiet --package kafka-broker --bin kafka-broker -- {{arguments}}
+
+# The services of the pizzeria on that Kafka, each a process of its own. Ctrl-c ends them all.
+services *arguments:
+    cargo build --release --features kafka --package pizza-service --package sauce-service --package cheese-service --package meat-service --package veggie-service --package cheese-reporter
+    cargo run --quiet --package kafka-broker --bin services -- {{arguments}}
+
 # Kills the pizzeria at random moments under load, 20 times, and reads every topic afterwards.
 kill-test rounds="20":
     KILL_ROUNDS={{rounds}} cargo test --release -p pizzeria --test pizzeria -- --nocapture kill
