@@ -20,7 +20,7 @@ mod reader;
 mod tests;
 pub(crate) mod touched;
 
-use std::{any::Any, fmt, marker::PhantomData, time::Duration};
+use std::{any::Any, fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use linecook_log::{Member, Partition, Result, RowChange, TableName, Timestamp};
 
@@ -104,13 +104,17 @@ impl<'a, K: Key, S: State, I: Event + 'static> TableDeclaration<'a, K, S, I> {
         from: Topic<K, V>,
         fold: impl Fn(&mut Entry<'_, K, S, I>, V, &Context<'_>) -> Result<(), Failure> + Send + Sync + 'static,
     ) -> Self {
-        let topic = from.log_name();
-        let number = self.declared().add_fold(&topic, move |entry, context| {
+        let run = Arc::new(move |entry: &mut Entry<'_, K, S, I>, context: &Context<'_>| {
             let event = V::decode(context.value()?)?;
             fold(entry, event, context)
         });
-        let work = Work::Fold { table: self.table, fold: number };
-        self.service.add_table_step(self.table, &topic, work);
+        let topic = from.log_name();
+        let moved = self.service.repartition_topic(&topic);
+        for topic in [&topic, &moved] {
+            let work = Work::Fold { table: self.table, fold: self.declared().add_fold(topic, run.clone()) };
+            self.service.add_table_step(self.table, topic, work);
+        }
+        self.service.move_misplaced(&topic, &moved);
         self
     }
 
