@@ -25,7 +25,7 @@ pub(crate) fn open(files: &FaultyFiles, rows: &Path) -> Running {
     start(open_log(files, rows, &clock).unwrap(), clock)
 }
 
-fn open_log(files: &FaultyFiles, rows: &Path, clock: &Arc<SystemClock>) -> log::Result<EmbeddedLog> {
+pub(crate) fn open_log(files: &FaultyFiles, rows: &Path, clock: &Arc<SystemClock>) -> log::Result<EmbeddedLog> {
     let mut options = Options::default();
     options.segment_bytes = 1 << 20;
     options.memtable_bytes = 256 << 10;
