@@ -10,6 +10,10 @@
 //! A fold has the entry of its record's key in hand and no other: rows lie in the partition of the record that wrote
 //! them, so this is what lets a reader find a key's rows by its partition. What is to be grouped by something else is
 //! [counted by partition](crate::PartialCounts).
+//!
+//! It also asks that the record lies in the partition of its key. What our own writers write does; clients that compute
+//! partitions in another way may put a record anywhere. Such a record is not folded but moved, see
+//! `service/repartition.rs`; one in its place pays for the hash of its key.
 
 mod entry;
 mod expiry;
@@ -99,6 +103,10 @@ impl<'a, K: Key, S: State, I: Event + 'static> TableDeclaration<'a, K, S, I> {
     /// backlog in one that is declared later does not delay those before.
     ///
     /// What a failing fold has changed and emitted is rolled back. A table folds a topic once.
+    ///
+    /// A record that does not lie in the partition of its key, as [`partition_of`](linecook_log::partition_of) computes
+    /// it, is first moved to the service's topic `<service>.<topic>.repartition`, and folded there, once; that topic is
+    /// then the one that the context names.
     pub fn fold<V: Event + 'static>(
         mut self,
         from: Topic<K, V>,
