@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
 
-use linecook::{Event, Key, Program, Random, Running, settings::Sources};
+use linecook::{Event, Program, Random, Running, settings::Sources};
 use linecook_embedded::{EmbeddedLog, Options, fault::FaultyFiles, files::Files, inspect::Inspection};
 use linecook_log::{
     BatchBuilder, Clock, GroupName, Header, Log, NewRecord, Offset, Origin, Partition, SystemClock, Ticket, Timestamp,
@@ -12,7 +12,7 @@ use pizzeria_events::{OrderId, Pizza};
 
 use crate::{
     http::Client,
-    power::open_log,
+    power::{open_log, orders_in},
     process::{PATIENCE, now, until},
     raw::Raw,
 };
@@ -143,14 +143,6 @@ fn orders_and_pizzas_that_another_client_has_misplaced_complete_once() {
     assert_eq!((moved(&inspection, ORDERS_MOVED), moved(&inspection, PIZZAS_MOVED)), (times(1), times(5)));
 }
 
-/// The ids of all orders that a log has.
-fn orders_in(log: &dyn Log) -> Vec<u128> {
-    let partitions = Partition::all(PARTITIONS).map(|partition| TopicPartition::new(&topic("orders"), partition));
-    let batches = partitions.flat_map(|from| log.read(&from, Offset(0), 1 << 20).unwrap()).collect::<Vec<_>>();
-    let records = batches.iter().flat_map(|batch| batch.records());
-    records.map(|record| <OrderId as Key>::decode(record.key.unwrap()).unwrap().0).collect()
-}
-
 #[test]
 fn misplaced_orders_are_moved_once_whenever_the_power_fails() {
     let clock = Arc::new(SystemClock::new());
@@ -178,10 +170,13 @@ fn misplaced_orders_are_moved_once_whenever_the_power_fails() {
 
         let log: Arc<dyn Log> = Arc::new(open_log(&survived, &rows, &clock).unwrap());
         let orders = orders_in(&*log);
-        assert!((1..=acknowledged).all(|id| orders.contains(&id)), "{acknowledged} were acknowledged: {orders:?}");
+        assert!(
+            (1..=acknowledged).all(|id| orders.contains(&OrderId(id))),
+            "{acknowledged} were acknowledged: {orders:?}"
+        );
         let pizzeria = start(&pizzeria::program(), &log, &clock);
         let guest = client(&pizzeria);
-        orders.iter().for_each(|id| check_order(&guest, *id, 2));
+        orders.iter().for_each(|id| check_order(&guest, id.0, 2));
         pizzeria.stop().unwrap();
         let files: Arc<dyn Files> = Arc::new(survived);
         let inspection = Inspection::open_with_files(&files).unwrap();
