@@ -21,7 +21,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{Service, counter::Counted, worker::Done};
+use crate::{
+    Service,
+    counter::Counted,
+    service::{Input, Misplaced},
+    worker::Done,
+};
 
 type Labels = Vec<(&'static str, String)>;
 type Seconds = Gauge<f64, AtomicU64>;
@@ -39,6 +44,7 @@ type Seconds = Gauge<f64, AtomicU64>;
 pub struct Metrics {
     records: Family<Labels, Counter>,
     dead_letters: Family<Labels, Counter>,
+    moved: Family<Labels, Counter>,
     commits: Family<Labels, Counter>,
     commit_seconds: Family<Labels, Histogram, fn() -> Histogram>,
     errors: Family<Labels, Counter>,
@@ -52,19 +58,22 @@ impl Metrics {
         let metrics = Self {
             records: Family::default(),
             dead_letters: Family::default(),
+            moved: Family::default(),
             commits: Family::default(),
             commit_seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_05, 2.0, 16))),
             errors: Family::default(),
             lag_seconds: Family::default(),
             counted: Arc::default(),
         };
-        let Self { records, dead_letters, commits, commit_seconds, errors, lag_seconds, counted } = metrics.clone();
+        let Self { records, dead_letters, moved, commits, commit_seconds, errors, lag_seconds, counted } =
+            metrics.clone();
         registry.register("linecook_records", "Records handled, by stage or table and partition", records);
         registry.register(
             "linecook_dead_letters",
             "Records that failed, by stage or table and partition",
             dead_letters,
         );
+        registry.register("linecook_records_moved", "Records moved into the partition of their key, by topic", moved);
         registry.register("linecook_commits", "Commits made", commits);
         registry.register("linecook_commit_seconds", "Time that the log took for a commit", commit_seconds);
         registry.register("linecook_errors", "Calls to the log that failed, by kind", errors);
@@ -77,7 +86,12 @@ impl Metrics {
     pub(crate) fn of_worker(&self, service: &Service) -> WorkerMetrics {
         let name = service.name().to_string();
         let of_service = vec![("service", name.clone())];
+        let moved = |input: &Input| {
+            let labels = || vec![("service", name.clone()), ("topic", input.topic.to_string())];
+            matches!(input.misplaced, Misplaced::Move(_)).then(|| self.moved.get_or_create_owned(&labels()))
+        };
         WorkerMetrics {
+            moved: service.inputs().iter().map(moved).collect(),
             steps: service.steps().iter().map(|step| step.name.clone()).collect(),
             of_partitions: Vec::new(),
             commits: self.commits.get_or_create_owned(&of_service),
@@ -98,6 +112,8 @@ pub(crate) struct WorkerMetrics {
     steps: Vec<String>,
     /// For each partition that records came from, a pair of counters for each step.
     of_partitions: Vec<(Partition, Vec<StepCounters>)>,
+    /// Of each input whose records are moved.
+    moved: Vec<Option<Counter>>,
     commits: Counter,
     commit_seconds: Histogram,
     lags: Vec<(TopicPartition, Seconds)>,
@@ -115,6 +131,11 @@ impl WorkerMetrics {
             for (counters, step) in self.counters(partition).iter().zip(of_steps) {
                 counters.records.inc_by(step.records);
                 counters.dead_letters.inc_by(step.dead_letters);
+            }
+        }
+        for (counter, count) in self.moved.iter().zip(done.moved()).filter(|(_, count)| **count > 0) {
+            if let Some(counter) = counter {
+                counter.inc_by(*count);
             }
         }
         if !counted.is_empty() {

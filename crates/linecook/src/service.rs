@@ -1,6 +1,7 @@
 //! What a service does with which topics.
 
 mod co_partition;
+mod repartition;
 mod steps;
 
 use std::{collections::HashMap, fmt};
@@ -19,7 +20,10 @@ use crate::{
 };
 
 use self::steps::StageFn;
-pub(crate) use self::steps::{Input, Role, Step, StepDeclaration, Work};
+pub(crate) use self::{
+    repartition::Misplaced,
+    steps::{Input, Role, Step, StepDeclaration, Work},
+};
 
 /// What a service's crate exports: its name, its port, and what it is made of.
 ///
@@ -193,7 +197,7 @@ impl Service {
         let mut table = CountTable::new(counts.log_name());
         let fold = table.add_group(group);
         let index = self.add_table(Box::new(table));
-        self.add_table_step(index, &from.log_name(), Work::Fold { table: index, fold });
+        self.add_table_step(index, &from.log_name(), Work::Count { table: index, fold });
         self
     }
 
@@ -236,6 +240,7 @@ impl Service {
     /// For each table a topic that it is folded from: its partitions are the table's.
     pub(crate) fn inputs_of_tables(&self) -> HashMap<String, TopicName> {
         let folds = self.steps.iter().filter(|step| matches!(step.role, Role::Table { .. }));
+        let folds = folds.filter(|step| !self.is_repartition(&step.from));
         folds.map(|step| (step.name.clone(), step.from.clone())).collect()
     }
 
@@ -275,7 +280,8 @@ impl Service {
     pub(crate) fn add_table_step(&mut self, table: usize, from: &TopicName, work: Work) {
         let name = self.tables[table].name().to_string();
         let is_fold = |step: &&StepDeclaration| step.role == Role::Table { table };
-        if self.steps.iter().filter(is_fold).any(|step| step.from == *from) {
+        let is_declared = !self.is_repartition(from);
+        if is_declared && self.steps.iter().filter(is_fold).any(|step| step.from == *from) {
             self.faults.push(format!("a table folds a topic once: table={name} topic={from}"));
         }
         self.add_step(StepDeclaration { name, role: Role::Table { table }, from: from.clone() }, work);
@@ -310,7 +316,10 @@ impl Service {
         let step = Step { number: self.steps.len(), seed, work };
         match self.inputs.iter_mut().find(|input| input.topic == declared.from) {
             Some(input) => input.steps.push(step),
-            None => self.inputs.push(Input { topic: declared.from.clone(), steps: vec![step] }),
+            None => {
+                let topic = declared.from.clone();
+                self.inputs.push(Input { topic, steps: vec![step], misplaced: Misplaced::Stay });
+            }
         }
         self.steps.push(declared);
     }

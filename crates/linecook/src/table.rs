@@ -10,6 +10,10 @@
 //! A fold has the entry of its record's key in hand and no other: rows lie in the partition of the record that wrote
 //! them, so this is what lets a reader find a key's rows by its partition. What is to be grouped by something else is
 //! [counted by partition](crate::PartialCounts).
+//!
+//! It also asks that the record lies in the partition of its key. What our own writers write does; clients that compute
+//! partitions in another way may put a record anywhere. Such a record is not folded but moved, see
+//! `service/repartition.rs`; one in its place pays for the hash of its key.
 
 mod entry;
 mod expiry;
@@ -20,7 +24,7 @@ mod reader;
 mod tests;
 pub(crate) mod touched;
 
-use std::{any::Any, fmt, marker::PhantomData, time::Duration};
+use std::{any::Any, fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use linecook_log::{Member, Partition, Result, RowChange, TableName, Timestamp};
 
@@ -99,18 +103,26 @@ impl<'a, K: Key, S: State, I: Event + 'static> TableDeclaration<'a, K, S, I> {
     /// backlog in one that is declared later does not delay those before.
     ///
     /// What a failing fold has changed and emitted is rolled back. A table folds a topic once.
+    ///
+    /// A record that does not lie in the partition of its key, as [`partition_of`](linecook_log::partition_of) computes
+    /// it, is first moved to the service's topic `<service>.<topic>.repartition`, and folded there, once; that topic is
+    /// then the one that the context names.
     pub fn fold<V: Event + 'static>(
         mut self,
         from: Topic<K, V>,
         fold: impl Fn(&mut Entry<'_, K, S, I>, V, &Context<'_>) -> Result<(), Failure> + Send + Sync + 'static,
     ) -> Self {
-        let topic = from.log_name();
-        let number = self.declared().add_fold(&topic, move |entry, context| {
+        let run = Arc::new(move |entry: &mut Entry<'_, K, S, I>, context: &Context<'_>| {
             let event = V::decode(context.value()?)?;
             fold(entry, event, context)
         });
-        let work = Work::Fold { table: self.table, fold: number };
-        self.service.add_table_step(self.table, &topic, work);
+        let topic = from.log_name();
+        let moved = self.service.repartition_topic(&topic);
+        for topic in [&topic, &moved] {
+            let work = Work::Fold { table: self.table, fold: self.declared().add_fold(topic, run.clone()) };
+            self.service.add_table_step(self.table, topic, work);
+        }
+        self.service.move_misplaced(&topic, &moved);
         self
     }
 

@@ -62,6 +62,8 @@ pub enum Part {
     Table(String),
     /// What writes records that failed.
     DeadLetters,
+    /// What moves records into the partition of their key, for the tables.
+    Repartition,
     /// What appends from outside, such as its HTTP routes.
     Outside,
 }
@@ -89,6 +91,7 @@ impl Topology {
             }
             topology.add(service);
         }
+        faults.extend(topology.strangers_in_repartitions());
         if faults.is_empty() { Ok(topology) } else { Err(Error::invalid(faults.join("; "))) }
     }
 
@@ -121,11 +124,22 @@ impl Topology {
         for to in service.produced() {
             self.add_writer(to, service, Part::Outside);
         }
+        for (_, to) in service.repartitions() {
+            self.add_writer(to, service, Part::Repartition);
+        }
         let reads: Vec<_> = service.inputs().iter().map(|input| input.topic.clone()).collect();
         if !reads.is_empty() {
             self.add_writer(&service.targets()[DEAD_LETTERS.0], service, Part::DeadLetters);
         }
         self.services.push(Declared { name: service.name().clone(), reads, lines: lines_of(service) });
+    }
+
+    /// Who else writes where a service moves its records, by accident of the names.
+    fn strangers_in_repartitions(&self) -> impl Iterator<Item = String> {
+        let is_shared =
+            |uses: &Uses| uses.writers.len() > 1 && uses.writers.iter().any(|writer| writer.part == Part::Repartition);
+        let shared = self.topics.iter().filter(move |(_, uses)| is_shared(uses));
+        shared.map(|(topic, _)| format!("only one service writes to a topic of moved records: topic={topic}"))
     }
 
     fn add_writer(&mut self, topic: &TopicName, service: &Service, part: Part) {
@@ -144,7 +158,7 @@ fn part_of(step: &StepDeclaration) -> Part {
     }
 }
 
-/// One line a stage, a table and an outside topic.
+/// One line a stage, a table and an outside topic, and one for the topics of moved records.
 fn lines_of(service: &Service) -> Vec<String> {
     let produced = service.produced().iter().map(|topic| format!("→ {topic}"));
     let stages = service.steps().iter().filter_map(|step| match &step.role {
@@ -152,11 +166,14 @@ fn lines_of(service: &Service) -> Vec<String> {
         Role::Table { .. } => None,
     });
     let tables = (0..service.tables().len()).map(|table| table_line(service, table));
-    produced.chain(stages).chain(tables).collect()
+    let moved: Vec<_> = service.repartitions().map(|(_, to)| to.as_str()).collect();
+    let moved = (!moved.is_empty()).then(|| format!("misplaced records → {}", moved.join(", ")));
+    produced.chain(stages).chain(tables).chain(moved).collect()
 }
 
 fn table_line(service: &Service, table: usize) -> String {
     let folded = service.steps().iter().filter(|step| step.role == Role::Table { table });
+    let folded = folded.filter(|step| !service.is_repartition(&step.from));
     let folded: Vec<_> = folded.map(|step| step.from.as_str()).collect();
     let emitted = service.emitted().iter().filter(|(by, _)| *by == table);
     let emitted: Vec<_> = emitted.map(|(_, to)| to.as_str()).collect();
@@ -216,6 +233,7 @@ mod tests {
             "  → orders",
             "  orders, baked → table kitchen → pizza",
             "  pizza → table counts",
+            "  misplaced records → kitchen-service.orders.repartition, kitchen-service.baked.repartition",
             "oven",
             "  pizza → baked",
             "",
@@ -231,16 +249,30 @@ mod tests {
         assert_eq!(parts(&pizza.readers), [Part::Table("counts".into()), Part::Stage]);
         assert_eq!(parts(&pizza.writers), [Part::Table("kitchen".into())]);
         let names: Vec<_> = topology.topic_specs(4).into_iter().map(|spec| spec.name.to_string()).collect();
-        assert_eq!(names, ["baked", "kitchen-service.dead-letters", "orders", "oven.dead-letters", "pizza"]);
+        let expected = [
+            "baked",
+            "kitchen-service.baked.repartition",
+            "kitchen-service.dead-letters",
+            "kitchen-service.orders.repartition",
+            "orders",
+            "oven.dead-letters",
+            "pizza",
+        ];
+        assert_eq!(names, expected);
+        let (_, moved) = topology.topics().find(|(name, _)| name.as_str() == expected[3]).unwrap();
+        assert_eq!(parts(&moved.readers), [Part::Table("kitchen".into())]);
+        assert_eq!(parts(&moved.writers), [Part::Repartition]);
         let groups: Vec<_> = topology.group_specs().into_iter().map(|spec| spec.topics.len()).collect();
-        assert_eq!(groups, [3, 1]);
+        assert_eq!(groups, [5, 1]);
     }
 
     #[test]
     fn topics_that_share_a_table_are_co_partitioned_in_the_order_of_their_declaration() {
         let sets = kitchen().input_specs();
         let topics = |set: &InputSpec| set.topics.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        assert_eq!(sets.iter().map(topics).collect::<Vec<_>>(), ["orders baked", "pizza"]);
+        let moved = |topic: &str| format!("kitchen-service.{topic}.repartition {topic}");
+        let together = [moved("orders"), moved("baked")].join(" ");
+        assert_eq!(sets.iter().map(topics).collect::<Vec<_>>(), [together, "pizza".to_owned()]);
         assert_eq!(sets[0].tables.iter().map(TableName::as_str).collect::<Vec<_>>(), ["kitchen"]);
     }
 
@@ -254,5 +286,26 @@ mod tests {
         let error = Topology::of([&wrong, &oven(), &oven()]).unwrap_err().to_string();
         let faults = ["two stages from=pizza", "a table folds a topic once", "two tables of one name", "service=oven"];
         assert!(faults.iter().all(|fault| error.contains(fault)), "{error}");
+    }
+    #[test]
+    fn a_tables_partitions_are_those_of_a_topic_that_it_declares() {
+        let inputs = kitchen().inputs_of_tables();
+        assert!(matches!(inputs["kitchen"].as_str(), "orders" | "baked"), "{inputs:?}");
+        assert_eq!(inputs["counts"].as_str(), "pizza");
+    }
+
+    #[test]
+    fn a_topic_of_moved_records_needs_a_name_and_no_other_writer() {
+        let long = service("kitchen-service", |service| {
+            let topic = Topic::<u64, u32>::named("x".repeat(190)).unwrap();
+            service.table(KITCHEN).fold(topic, |_, _, _| Ok(()));
+        });
+        let error = Topology::of([&long]).unwrap_err().to_string();
+        assert!(error.contains("no room for the topic of moved records: from=xxx"), "{error}");
+        let stranger = service("stranger", |service| {
+            service.produces(Topic::<u64, u32>::new("kitchen-service.orders.repartition"));
+        });
+        let error = Topology::of([&kitchen(), &stranger]).unwrap_err().to_string();
+        assert!(error.ends_with("topic=kitchen-service.orders.repartition"), "{error}");
     }
 }

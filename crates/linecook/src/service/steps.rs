@@ -2,6 +2,7 @@
 
 use linecook_log::TopicName;
 
+use super::Misplaced;
 use crate::{Context, Failure, random::StageSeed, worker::Outputs};
 
 /// A topic that a service reads.
@@ -9,6 +10,8 @@ pub(crate) struct Input {
     pub(crate) topic: TopicName,
     /// What is done with each of its records.
     pub(crate) steps: Vec<Step>,
+    /// What tables of keys do instead with a record that is not in the partition of its key.
+    pub(crate) misplaced: Misplaced,
 }
 
 /// What a stage or a table does with a record of one topic.
@@ -21,7 +24,23 @@ pub(crate) struct Step {
 
 pub(crate) enum Work {
     Stage(Box<StageFn>),
-    Fold { table: usize, fold: usize },
+    /// By the record's key.
+    Fold {
+        table: usize,
+        fold: usize,
+    },
+    /// By something else.
+    Count {
+        table: usize,
+        fold: usize,
+    },
+}
+
+impl Step {
+    /// Whether it looks the record's key up.
+    pub(crate) fn is_keyed(&self) -> bool {
+        matches!(self.work, Work::Fold { .. })
+    }
 }
 
 pub(crate) type StageFn = dyn Fn(&Context<'_>, &mut Outputs) -> Result<(), Failure> + Send + Sync;

@@ -43,9 +43,9 @@ impl<K, S, I> EntryTable<K, S, I> {
     pub(super) fn add_fold(
         &mut self,
         topic: &TopicName,
-        run: impl Fn(&mut Entry<'_, K, S, I>, &Context<'_>) -> Result<(), Failure> + Send + Sync + 'static,
+        run: Arc<impl Fn(&mut Entry<'_, K, S, I>, &Context<'_>) -> Result<(), Failure> + Send + Sync + 'static>,
     ) -> usize {
-        self.folds.push(Fold { topic: topic.clone(), run: Arc::new(run) });
+        self.folds.push(Fold { topic: topic.clone(), run });
         self.folds.len() - 1
     }
 

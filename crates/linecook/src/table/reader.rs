@@ -89,6 +89,9 @@ impl<K: Key, S: State, I: Event> TableReader<K, S, I> {
     /// A ticket that is done when the table shows every record of the key that was acknowledged in `input` before this
     /// call. `input` is a topic that the table is folded from.
     ///
+    /// It speaks of records in the partition of the key. One that another client has put elsewhere is moved there first,
+    /// and may be shown a moment later.
+    ///
     /// # Errors
     /// `Unavailable` when the key's partition is not here or not restored yet.
     pub fn caught_up<V>(&self, input: &Topic<K, V>, key: &K) -> Result<Ticket> {

@@ -131,8 +131,8 @@ fn an_item_needs_a_key_that_is_known() {
     let mut fixture = Fixture::new(|service| {
         service.table(PROGRESS).fold(DONE, |entry, pizza, _| entry.push(&pizza));
     });
-    fixture.assign(&["done/0"]);
-    let made = fixture.handle([fetch("done/0", 0, &[("7", "\"a\"")])]);
+    fixture.assign(&["done/0", "done/1"]);
+    let made = fixture.handle([done("7", 0, &["a"])]);
     assert_eq!(made.dead_letters(), ["progress an item under a key that has no state"]);
 }
 
@@ -141,8 +141,8 @@ fn a_topic_that_is_not_declared_is_not_emitted_to() {
     let mut fixture = Fixture::new(|service| {
         service.table(PROGRESS).fold(DONE, |entry, _, _| entry.emit(&PIZZA, &1));
     });
-    fixture.assign(&["done/0"]);
-    let made = fixture.handle([fetch("done/0", 0, &[("7", "\"a\"")])]);
+    fixture.assign(&["done/0", "done/1"]);
+    let made = fixture.handle([done("7", 0, &["a"])]);
     assert_eq!(made.dead_letters(), ["progress the table does not declare that it emits to topic=pizza"]);
 }
 

@@ -2,13 +2,16 @@
 
 use linecook_log::Partition;
 
-/// Counts of each step, by the partition of its records.
+use super::InputIndex;
+
+/// Counts of each step, by the partition of its records, and of the records of each input that were moved.
 #[derive(Debug)]
 pub(crate) struct Done {
     step_count: usize,
     partitions: Vec<(Partition, Vec<StepCounts>)>,
     /// The partition that the records in hand are from.
     current: usize,
+    moved: Vec<u64>,
 }
 
 /// What one step has done of one partition.
@@ -19,8 +22,8 @@ pub(crate) struct StepCounts {
 }
 
 impl Done {
-    pub(crate) fn new(step_count: usize) -> Self {
-        Self { step_count, partitions: Vec::new(), current: 0 }
+    pub(crate) fn new(step_count: usize, input_count: usize) -> Self {
+        Self { step_count, partitions: Vec::new(), current: 0, moved: vec![0; input_count] }
     }
 
     /// The records counted next are of that partition.
@@ -44,8 +47,19 @@ impl Done {
         partitions.filter(move |(_, of_steps)| had_records(of_steps))
     }
 
+    /// A record of that input goes to the partition of its key.
+    pub(crate) fn was_moved(&mut self, input: InputIndex) {
+        self.moved[input.0] += 1;
+    }
+
+    /// For each input how many records were moved.
+    pub(crate) fn moved(&self) -> &[u64] {
+        &self.moved
+    }
+
     /// Nothing is done yet.
     pub(crate) fn clear(&mut self) {
+        self.moved.fill(0);
         self.partitions.iter_mut().for_each(|(_, of_steps)| of_steps.fill(StepCounts::default()));
     }
 }
@@ -56,7 +70,7 @@ mod tests {
 
     #[test]
     fn each_partition_has_counts_of_its_own() {
-        let mut done = Done::new(2);
+        let mut done = Done::new(2, 1);
         for (partition, step) in [(3, 1), (0, 0), (3, 1)] {
             done.begin(Partition(partition));
             done.of_step(step).records += 1;

@@ -3,11 +3,12 @@
 use std::{cell::OnceCell, sync::Arc};
 
 use linecook_log::{
-    Clock, Commit, Error, Member, Offset, Record, Result, Timestamp, TopicDescription, TopicName, TopicPartition,
+    Clock, Commit, Error, Member, Offset, Partition, Record, Result, Timestamp, TopicDescription, TopicName,
+    TopicPartition, partition_of,
 };
 
 use super::{
-    Outputs,
+    Outputs, TargetIndex,
     dead_letters::{Burst, DeadLetter, Extent},
     done::Done,
     queue::InputIndex,
@@ -16,7 +17,7 @@ use crate::{
     Context, Failure, Service,
     counter::{Counted, Tally},
     failure::guarded,
-    service::{Role, Step, Work},
+    service::{Input, Misplaced, Role, Step, Work},
     table::TableInHand,
 };
 
@@ -52,6 +53,7 @@ impl Hand {
     /// reads.
     pub(crate) fn new(service: &Arc<Service>, topics: &[TopicDescription]) -> Result<Self> {
         check_stages(service, topics)?;
+        check_repartitions(service, topics)?;
         let with_count = |topic: &TopicName| Ok((topic.clone(), partition_count(topic, topics)?));
         let targets = service.targets().iter().map(with_count).collect::<Result<_>>()?;
         let inputs = service.inputs().iter().map(|input| partition_count(&input.topic, topics));
@@ -60,7 +62,7 @@ impl Hand {
             outputs: Outputs::new(service.name(), targets),
             tables: service.tables().iter().map(|table| table.in_hand()).collect(),
             tally: Tally::default(),
-            done: Done::new(service.steps().len()),
+            done: Done::new(service.steps().len(), service.inputs().len()),
             bursts: service.steps().iter().map(|_| Burst::default()).collect(),
             record_count: 0,
             first: None,
@@ -75,13 +77,16 @@ impl Hand {
     }
 
     /// Gives a record to every stage and table that reads its topic. A failure of one of them is dealt with in here.
+    /// When the record lies in a partition that is not its key's, tables of keys do not get it: it is moved.
     ///
     /// # Errors
     /// Those of `member`.
     pub(crate) fn take(&mut self, taken: Taken<'_>, member: &mut dyn Member, clock: &dyn Clock) -> Result<()> {
         self.count(&taken);
         let service = Arc::clone(&self.service);
-        for step in &service.inputs()[taken.input.0].steps {
+        let input = &service.inputs()[taken.input.0];
+        let other_place = self.other_place(input, &taken);
+        for step in input.steps.iter().filter(|step| other_place.is_none() || !step.is_keyed()) {
             self.outputs.mark(taken.record.offset);
             self.done.of_step(step.number).records += 1;
             match self.run(step, &taken, member)? {
@@ -89,7 +94,42 @@ impl Hand {
                 Err(failure) => self.fail(step, &taken, (&failure, Extent::Whole), clock),
             }
         }
+        if let Some(place) = other_place {
+            self.take_misplaced(input, &taken, place, clock);
+        }
         Ok(())
+    }
+
+    /// The partition of the record's key, if it is another than its own and tables of keys read the input.
+    fn other_place(&self, input: &Input, taken: &Taken<'_>) -> Option<Partition> {
+        if input.misplaced == Misplaced::Stay {
+            return None;
+        }
+        let place = partition_of(taken.record.key?, self.partition_counts[taken.input.0]);
+        (place != taken.from.partition).then_some(place)
+    }
+
+    /// Moves a record to where its key belongs.
+    fn take_misplaced(&mut self, input: &Input, taken: &Taken<'_>, place: Partition, clock: &dyn Clock) {
+        self.outputs.mark(taken.record.offset);
+        let moved = match input.misplaced {
+            Misplaced::Move(to) => self.move_to(to, place, &taken.record),
+            Misplaced::Stay | Misplaced::Refuse => {
+                Err(Failure::reject(format!("only its service writes to this topic: the key is of partition={place}")))
+            }
+        };
+        match moved {
+            Ok(()) => self.done.was_moved(taken.input),
+            Err(failure) => input.steps.iter().filter(|step| step.is_keyed()).for_each(|step| {
+                self.refuse_by(step, taken, (&failure, Extent::Whole), clock);
+            }),
+        }
+    }
+
+    fn move_to(&mut self, to: TargetIndex, place: Partition, record: &Record<'_>) -> Result<(), Failure> {
+        let headers: Vec<_> = record.headers.collect();
+        let moved = self.outputs.push_as_is_to(to, place, record, &headers);
+        moved.map_err(|error| Failure::reject(format!("it cannot be moved to the partition of its key: {error}")))
     }
 
     /// Lets the record fail everywhere, unseen by any handler, with that much of it in its letters.
@@ -97,10 +137,14 @@ impl Hand {
         self.count(&taken);
         let service = Arc::clone(&self.service);
         for step in &service.inputs()[taken.input.0].steps {
-            self.outputs.mark(taken.record.offset);
-            self.done.of_step(step.number).records += 1;
-            self.fail(step, &taken, why, clock);
+            self.refuse_by(step, &taken, why, clock);
         }
+    }
+
+    fn refuse_by(&mut self, step: &Step, taken: &Taken<'_>, why: (&Failure, Extent), clock: &dyn Clock) {
+        self.outputs.mark(taken.record.offset);
+        self.done.of_step(step.number).records += 1;
+        self.fail(step, taken, why, clock);
     }
 
     fn count(&mut self, taken: &Taken<'_>) {
@@ -122,7 +166,9 @@ impl Hand {
         };
         match &step.work {
             Work::Stage(run) => Ok(guarded(|| run(&context, outputs))),
-            Work::Fold { table, fold } => tables[*table].fold(*fold, &context, outputs, member),
+            Work::Fold { table, fold } | Work::Count { table, fold } => {
+                tables[*table].fold(*fold, &context, outputs, member)
+            }
         }
     }
 
@@ -203,6 +249,21 @@ fn check_stages(service: &Service, topics: &[TopicDescription]) -> Result<()> {
             let text = format!(
                 "a stage keeps the partition, but the counts differ: {}={from_count} {to}={to_count}",
                 step.from
+            );
+            return Err(Error::invalid(text));
+        }
+    }
+    Ok(())
+}
+
+/// A record is moved to the partition of its number in its own topic.
+fn check_repartitions(service: &Service, topics: &[TopicDescription]) -> Result<()> {
+    for (from, to) in service.repartitions() {
+        let (from_count, to_count) = (partition_count(from, topics)?, partition_count(to, topics)?);
+        if from_count != to_count {
+            let text = format!(
+                "records are moved to a partition of the same number, but the counts differ: {from}={from_count} \
+                 {to}={to_count}"
             );
             return Err(Error::invalid(text));
         }

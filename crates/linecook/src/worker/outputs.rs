@@ -153,6 +153,20 @@ impl Outputs {
     /// As [`BatchBuilder::push`].
     pub(crate) fn push_as_is(&mut self, to: TargetIndex, record: &Record<'_>, headers: &[Header<'_>]) -> Result<()> {
         let partition = Partition(self.source_partition().0 % self.targets[to.0].partition_count);
+        self.push_as_is_to(to, partition, record, headers)
+    }
+
+    /// Adds a record as it is, with these headers, to that partition.
+    ///
+    /// # Errors
+    /// As [`BatchBuilder::push`].
+    pub(crate) fn push_as_is_to(
+        &mut self,
+        to: TargetIndex,
+        partition: Partition,
+        record: &Record<'_>,
+        headers: &[Header<'_>],
+    ) -> Result<()> {
         let builder = self.builder(to, partition);
         let before = builder.size_bytes();
         builder.push(&NewRecord { key: record.key, value: record.value, timestamp: record.timestamp, headers })?;

@@ -1,2 +1,3 @@
 mod handling;
+mod moving;
 mod recovering;

@@ -10,6 +10,7 @@ mod faults;
 mod house;
 mod http;
 mod kill;
+mod misplaced;
 mod orders;
 mod power;
 mod process;

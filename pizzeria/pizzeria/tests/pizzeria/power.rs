@@ -3,8 +3,8 @@
 use std::{fs, path::Path, sync::Arc, thread, time::Duration};
 
 use linecook::{
-    Running,
-    log::{self, ErrorKind, SystemClock},
+    Key, Running,
+    log::{self, ErrorKind, Log, Partition, SystemClock, TopicPartition},
     settings::Sources,
 };
 use linecook_embedded::{
@@ -12,34 +12,56 @@ use linecook_embedded::{
     fault::{FaultyFiles, Syncs},
     inspect::Inspection,
 };
+use pizzeria_events::{ORDERS, OrderId};
 
 use crate::{
     audit::{Broken, Guests, Kept},
     http::Client,
+    process::until,
     raw::Raw,
 };
 
 /// A pizzeria within this process, on that disk.
 pub(crate) fn open(files: &FaultyFiles, rows: &Path) -> Running {
     let clock = Arc::new(SystemClock::new());
-    start(open_log(files, rows, &clock).unwrap(), clock)
+    start(Arc::new(open_log(files, rows, &clock).unwrap()), clock)
 }
 
-fn open_log(files: &FaultyFiles, rows: &Path, clock: &Arc<SystemClock>) -> log::Result<EmbeddedLog> {
+pub(crate) fn open_log(files: &FaultyFiles, rows: &Path, clock: &Arc<SystemClock>) -> log::Result<EmbeddedLog> {
     let mut options = Options::default();
     options.segment_bytes = 1 << 20;
     options.memtable_bytes = 256 << 10;
     EmbeddedLog::open_with_files(Arc::new(files.clone()), rows, options, Arc::<SystemClock>::clone(clock), None)
 }
 
-fn start(log: EmbeddedLog, clock: Arc<SystemClock>) -> Running {
+fn start(log: Arc<dyn Log>, clock: Arc<SystemClock>) -> Running {
     let flags = [("http-address".to_owned(), "127.0.0.1:0".to_owned())];
     let settings = Sources::new().with_flags(flags);
-    Running::start(&pizzeria::program(), settings, Arc::new(log), clock).unwrap()
+    Running::start(&pizzeria::program(), settings, log, clock).unwrap()
 }
 
 pub(crate) fn url(pizzeria: &Running) -> String {
     format!("http://{}", pizzeria.address())
+}
+
+/// The ids of all orders that a log has.
+pub(crate) fn orders_in(log: &dyn Log) -> Vec<OrderId> {
+    let topics = log.describe().unwrap();
+    let orders = topics.iter().find(|topic| topic.name.as_str() == ORDERS.name()).unwrap();
+    let mut found = Vec::new();
+    for (partition, described) in (0..).map(Partition).zip(&orders.partitions) {
+        let from = TopicPartition::new(&orders.name, partition);
+        let mut next = described.start;
+        while next < described.end {
+            for batch in log.read(&from, next, 1 << 20).unwrap() {
+                found.extend(
+                    batch.records_from(next).map(|record| <OrderId as Key>::decode(record.key.unwrap()).unwrap()),
+                );
+                next = batch.end();
+            }
+        }
+    }
+    found
 }
 
 /// What becomes of the rows when the power fails: they are a cache on a disk of their own, which always syncs.
@@ -72,8 +94,17 @@ fn round(seed: u64, syncs: Syncs, rows_after: RowsAfter) -> Kept {
         Err(error) if error.kind() == ErrorKind::Corrupt => return Err(Broken::Damaged(error.chain())),
         log => log.unwrap(),
     };
+    let log: Arc<dyn Log> = Arc::new(log);
+    // A disk that lies may have damaged what lies there; that is for the guests to find out.
+    let orders = if matches!(syncs, Syncs::Honest) { orders_in(&*log) } else { Vec::new() };
     let pizzeria = start(log, clock);
-    told.check_over_http(&Client::new(&url(&pizzeria)))?;
+    let client = Client::new(&url(&pizzeria));
+    told.check_over_http(&client)?;
+    // An order that nobody was told of may have survived, too. It was on its way when the pizzeria was stopped, now and
+    // then, and its pizzas counted as missing.
+    for id in orders {
+        until("what survived is ready", || client.get(&format!("/order/{id}")).is_ready().then_some(()));
+    }
     pizzeria.stop().unwrap();
     let files: Arc<dyn linecook_embedded::files::Files> = Arc::new(survived);
     told.check_raw(&Raw::of(&Inspection::open_with_files(&files).unwrap()))
