@@ -11,13 +11,15 @@ pub(super) struct Known {
     pub(super) sections: BTreeSet<String>,
     /// Sections of services that are not part of this run.
     pub(super) unused_sections: BTreeSet<String>,
+    /// Sections of properties that are somebody else's.
+    pub(super) property_sections: BTreeSet<String>,
     /// Variables with our prefix that somebody else reads.
     pub(super) other_variables: BTreeSet<String>,
 }
 
 impl Known {
     pub(super) fn has_section(&self, section: &str) -> bool {
-        self.sections.contains(section)
+        self.sections.contains(section) || self.property_sections.contains(section)
     }
 
     pub(super) fn is_unused_section(&self, section: &str) -> bool {
@@ -44,7 +46,12 @@ impl Known {
     }
 
     pub(super) fn nearest_section(&self, section: &str) -> String {
-        nearest(section, self.sections.union(&self.unused_sections).cloned(), "")
+        let all = [&self.sections, &self.unused_sections, &self.property_sections];
+        nearest(section, all.into_iter().flatten().cloned(), "")
+    }
+
+    pub(super) fn nearest_property_section(&self, section: &str) -> String {
+        nearest(section, self.property_sections.iter().cloned(), "")
     }
 
     pub(super) fn nearest_variable(&self, variable: &str) -> String {
@@ -59,7 +66,7 @@ impl Known {
 
 /// The known word that is most like this one, or else all of them. The prefix that all share is left out of the
 /// comparison, where it would make everything alike.
-fn nearest(word: &str, known: impl Iterator<Item = String>, prefix: &str) -> String {
+pub(crate) fn nearest(word: &str, known: impl Iterator<Item = String>, prefix: &str) -> String {
     /// What `clap` takes for its "did you mean".
     const LIKENESS: f64 = 0.7;
     let known: BTreeSet<String> = known.collect();
