@@ -8,4 +8,4 @@ mod properties;
 
 pub use log::KafkaLog;
 pub use options::{Gap, Options};
-pub use properties::Properties;
+pub use properties::{Added, Clients, Properties, Verdict};
