@@ -66,18 +66,23 @@ impl Known {
 
 /// The known word that is most like this one, or else all of them. The prefix that all share is left out of the
 /// comparison, where it would make everything alike.
-pub(crate) fn nearest(word: &str, known: impl Iterator<Item = String>, prefix: &str) -> String {
-    /// What `clap` takes for its "did you mean".
-    const LIKENESS: f64 = 0.7;
+fn nearest(word: &str, known: impl Iterator<Item = String>, prefix: &str) -> String {
     let known: BTreeSet<String> = known.collect();
-    let likeness = |other: &String| strsim::jaro(&word.to_lowercase(), &other.to_lowercase());
-    let nearest = known.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    match nearest {
-        None => "none is known here".to_owned(),
-        Some(nearest) if likeness(nearest) > LIKENESS => format!("the nearest is {prefix}{nearest}"),
-        Some(_) => {
+    match most_like(word, known.iter().cloned()) {
+        Some(nearest) => format!("the nearest is {prefix}{nearest}"),
+        None if known.is_empty() => "none is known here".to_owned(),
+        None => {
             let all: Vec<String> = known.iter().map(|name| format!("{prefix}{name}")).collect();
             format!("known are {}", all.join(", "))
         }
     }
+}
+
+/// The known word that is most like this one, if one is.
+pub(crate) fn most_like(word: &str, known: impl Iterator<Item = String>) -> Option<String> {
+    /// What `clap` takes for its "did you mean".
+    const LIKENESS: f64 = 0.7;
+    let likeness = |other: &String| strsim::jaro(&word.to_lowercase(), &other.to_lowercase());
+    let nearest = known.max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    nearest.filter(|nearest| likeness(nearest) > LIKENESS)
 }

@@ -73,3 +73,10 @@ pub use secret::Secret;
 pub use sources::{FileKind, SettingsFile, Sources};
 pub use value::SettingValue;
 pub use written::{Number, Written};
+
+pub(crate) use properties::{CONSUMER, Fate, KAFKA_CLIENT};
+#[cfg(feature = "kafka")]
+pub(crate) use {
+    known::most_like,
+    properties::{Property, is_secret},
+};

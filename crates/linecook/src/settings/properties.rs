@@ -28,6 +28,7 @@ pub(crate) struct Property {
 
 /// What became of a property.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(any(test, feature = "kafka")), expect(dead_code, reason = "this build has nobody who judges them"))]
 pub(crate) enum Fate {
     /// It counts as it is.
     Taken,
@@ -94,6 +95,7 @@ impl Settings {
     }
 
     /// Refuses a property: lower case, no full stop, values last.
+    #[cfg(feature = "kafka")]
     pub(crate) fn refuse_property(&mut self, property: &Property, reason: &str) {
         let message = format!("{reason}: key={}.{}", property.section, property.name);
         self.faults.push(Fault::new(property.origin.clone(), message));

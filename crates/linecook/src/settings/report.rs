@@ -36,6 +36,11 @@ impl Entry {
         self.doc
     }
 
+    /// Whether it is a truth, which a flag gives by being there.
+    pub(crate) fn is_truth(&self) -> bool {
+        matches!(self.shown, Shown::Value(Literal::Truth(_)))
+    }
+
     /// Where its value came from.
     pub fn origin(&self) -> &Origin {
         &self.origin

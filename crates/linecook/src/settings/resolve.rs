@@ -108,6 +108,12 @@ impl Settings {
         self.refuse_in(None, key, reason);
     }
 
+    /// How many faults there are so far.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn fault_count(&self) -> usize {
+        self.faults.len()
+    }
+
     /// Everything asked for so far, whether faulty or not: what a help text lists.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
