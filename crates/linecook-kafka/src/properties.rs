@@ -118,6 +118,11 @@ impl Properties {
         vec![added]
     }
 
+    /// Whether that is the property that says where the cluster is.
+    pub fn is_of_servers(name: &str) -> bool {
+        SERVERS.contains(&name)
+    }
+
     /// Where the cluster is, if that was said.
     pub fn servers(&self) -> Option<&str> {
         SERVERS.iter().find_map(|name| self.client.get(*name)).map(String::as_str).filter(|servers| !servers.is_empty())

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{self, BufWriter, StdoutLock, Write},
+    io::{self, BufWriter, Write},
     sync::Arc,
 };
 
@@ -50,7 +50,7 @@ pub(super) fn dump(matches: &ArgMatches, process: &ProcessSettings) -> Result<()
     }
 }
 
-fn dump_files(wanted: &Wanted, process: &ProcessSettings, lines: &mut Lines<'_>) -> Result<(), Ended> {
+fn dump_files(wanted: &Wanted, process: &ProcessSettings, lines: &mut Lines<impl Write>) -> Result<(), Ended> {
     let inspection = Inspection::open(existing(&process.data_dir)?)?;
     for record in inspection.records(&wanted.topic, wanted.partition, wanted.from)? {
         lines.print(&Shown::of_stored(&record?))?;
@@ -59,7 +59,7 @@ fn dump_files(wanted: &Wanted, process: &ProcessSettings, lines: &mut Lines<'_>)
 }
 
 /// Up to what was there when it was asked, or there might be no end of it.
-fn dump_log(wanted: &Wanted, process: &ProcessSettings, lines: &mut Lines<'_>) -> Result<(), Ended> {
+fn dump_log(wanted: &Wanted, process: &ProcessSettings, lines: &mut Lines<impl Write>) -> Result<(), Ended> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let log = open_log::open_to_ask(process, &clock)?;
     let outcome = dump_topic(wanted, &*log, lines);
@@ -67,7 +67,7 @@ fn dump_log(wanted: &Wanted, process: &ProcessSettings, lines: &mut Lines<'_>) -
     outcome
 }
 
-fn dump_topic(wanted: &Wanted, log: &dyn Log, lines: &mut Lines<'_>) -> Result<(), Ended> {
+fn dump_topic(wanted: &Wanted, log: &dyn Log, lines: &mut Lines<impl Write>) -> Result<(), Ended> {
     let topic = log.describe()?.into_iter().find(|topic| topic.name == wanted.topic);
     let topic = topic.ok_or_else(|| Stop::usage(format!("no such topic: topic={}", wanted.topic)))?;
     let count = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
@@ -96,6 +96,7 @@ fn dump_topic(wanted: &Wanted, log: &dyn Log, lines: &mut Lines<'_>) -> Result<(
 }
 
 /// Why no more lines come.
+#[derive(Debug)]
 enum Ended {
     NobodyReads,
     Failed(Stop),
@@ -122,12 +123,12 @@ impl From<io::Error> for Ended {
     }
 }
 
-struct Lines<'a> {
-    out: BufWriter<StdoutLock<'a>>,
+struct Lines<W> {
+    out: W,
     line: fn(&Shown<'_>) -> String,
 }
 
-impl Lines<'_> {
+impl<W: Write> Lines<W> {
     fn print(&mut self, record: &Shown<'_>) -> Result<(), Ended> {
         Ok(writeln!(self.out, "{}", (self.line)(record))?)
     }
@@ -219,4 +220,53 @@ fn json_line(record: &Shown<'_>) -> String {
         "source": source,
     });
     line.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use linecook_embedded::EmbeddedLog;
+    use linecook_log::{BatchBuilder, GroupName, NewRecord, TopicSpec};
+
+    use super::*;
+
+    fn log_with_words(folder: &std::path::Path) -> EmbeddedLog {
+        let log = EmbeddedLog::open(folder, Default::default(), Arc::new(SystemClock::new())).unwrap();
+        let name = TopicName::new("words").unwrap();
+        log.create_topics(&[TopicSpec { name: name.clone(), partition_count: 2 }]).unwrap();
+        for (partition, words) in [(0, ["a", "b"]), (1, ["c", "d"])] {
+            for word in words {
+                let service = GroupName::new("test").unwrap();
+                let origin = Origin { service, taken_at: Timestamp(0), attempt: 1, source: None };
+                let mut batch = BatchBuilder::new(&origin, 0);
+                let record =
+                    NewRecord { key: None, value: Some(word.as_bytes()), timestamp: Timestamp(0), headers: &[] };
+                batch.push(&record).unwrap();
+                let stored = log.append(&TopicPartition::new(&name, Partition(partition)), batch).unwrap();
+                stored.wait(std::time::Duration::from_secs(30), &SystemClock::new()).unwrap();
+            }
+        }
+        log
+    }
+
+    fn dumped(log: &dyn Log, topic: &str, partition: Option<u32>, from: u64) -> Result<String, Ended> {
+        let topic = TopicName::new(topic).unwrap();
+        let wanted = Wanted { topic, partition: partition.map(Partition), from: Offset(from) };
+        let mut lines = Lines { out: Vec::new(), line: text_line };
+        dump_topic(&wanted, log, &mut lines)?;
+        Ok(String::from_utf8(lines.out).unwrap())
+    }
+
+    #[test]
+    fn what_any_log_has_is_printed_up_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log_with_words(folder.path());
+        assert_eq!(dumped(&log, "words", None, 0).unwrap(), "0/0  -  a\n0/1  -  b\n1/0  -  c\n1/1  -  d\n");
+        assert_eq!(dumped(&log, "words", Some(1), 1).unwrap(), "1/1  -  d\n");
+        assert_eq!(dumped(&log, "words", None, 7).unwrap(), "");
+        for (topic, partition, part) in [("wordz", None, "topic=wordz"), ("words", Some(2), "partitions=2")] {
+            let Err(Ended::Failed(stop)) = dumped(&log, topic, partition, 0) else { panic!("it is there") };
+            assert!(stop.code() == 2 && stop.message().contains(part), "{stop:?}");
+        }
+        log.close().unwrap();
+    }
 }
