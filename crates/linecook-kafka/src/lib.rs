@@ -2,9 +2,29 @@
 #![cfg(feature = "kafka")]
 #![warn(missing_docs)]
 
+mod append;
+mod client;
+mod cluster;
+mod fault;
+mod fetched;
 mod log;
+mod member;
+mod native;
 mod options;
+mod outgoing;
+mod progress;
 mod properties;
+mod provenance;
+mod pulse;
+mod reader;
+mod restore;
+mod rows;
+mod shared;
+mod tables;
+mod transaction;
+mod waiters;
+mod wakeup;
+mod watcher;
 
 pub use log::KafkaLog;
 pub use options::{Gap, Options};

@@ -1,0 +1,329 @@
+//! What there is in the cluster: topics, offsets, groups.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use linecook_log::{
+    Clock, Error, ErrorKind, GroupName, Offset, Partition, Result, TopicName, TopicPartition,
+};
+use parking_lot::RwLock;
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::{
+    Options, client,
+    client::{Consumer, News},
+    fault,
+    native::{
+        Fault,
+        admin::{self, End, FoundTopic, Isolation, Stable},
+    },
+};
+
+/// How long an answer may take.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// A client that asks, and what it knows by now.
+pub(crate) struct Cluster {
+    client: Arc<Consumer>,
+    pub(crate) news: Arc<News>,
+    clock: Arc<dyn Clock>,
+    /// How many partitions each topic has. A topic keeps them.
+    counts: RwLock<HashMap<TopicName, u32>>,
+}
+
+impl Cluster {
+    pub(crate) fn new(options: &Options, clock: &Arc<dyn Clock>) -> Result<Self> {
+        let news = Arc::<News>::default();
+        let client = Arc::new(client::asking(options, &news)?);
+        Ok(Self { client, news, clock: Arc::clone(clock), counts: RwLock::default() })
+    }
+
+    /// Lets the client tell why no broker answers, if that is so.
+    pub(crate) fn hear(&self) {
+        while self.client.poll(Duration::ZERO).is_some() {}
+    }
+
+    pub(crate) fn error(&self, what: impl Into<String>, fault: Fault) -> Error {
+        self.hear();
+        fault::error(what, client::reason(fault, &self.news))
+    }
+
+    /// That a broker answers.
+    ///
+    /// # Errors
+    /// `Unavailable`; `Invalid` when the cluster does not let us in.
+    pub(crate) fn ping(&self, within: Duration) -> Result<()> {
+        admin::ping(&self.client, within).map_err(|fault| self.error("no broker answers", fault))?;
+        self.news.forget();
+        Ok(())
+    }
+
+    /// All topics that may be seen.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(crate) fn topics(&self, within: Duration) -> Result<Vec<FoundTopic>> {
+        let found = admin::topics(&self.client, within);
+        let mut found = found.map_err(|fault| self.error("the topics of the cluster cannot be listed", fault))?;
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        self.news.forget();
+        let mut counts = self.counts.write();
+        counts.clear();
+        counts.extend(found.iter().map(|topic| (topic.name.clone(), topic.partition_count)));
+        Ok(found)
+    }
+
+    /// How many partitions a topic has.
+    ///
+    /// # Errors
+    /// `Invalid`: there is no such topic. `Unavailable`.
+    pub(crate) fn partition_count(&self, topic: &TopicName) -> Result<u32> {
+        if let Some(count) = self.known_count(topic) {
+            return Ok(count);
+        }
+        self.topics(ANSWER_WITHIN)?;
+        let text = || format!("no such topic, or no right to see it: topic={topic}");
+        self.known_count(topic).ok_or_else(|| Error::invalid(text()))
+    }
+
+    fn known_count(&self, topic: &TopicName) -> Option<u32> {
+        self.counts.read().get(topic).copied()
+    }
+
+    /// That there is such a partition.
+    ///
+    /// # Errors
+    /// As [`partition_count`](Self::partition_count).
+    pub(crate) fn check_partition(&self, at: &TopicPartition) -> Result<()> {
+        let count = self.partition_count(&at.topic)?;
+        if at.partition.0 < count {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("no such partition: partition={at} partition_count={count}")))
+    }
+
+    /// All partitions of the topics.
+    ///
+    /// # Errors
+    /// As [`partition_count`](Self::partition_count).
+    pub(crate) fn partitions_of(&self, topics: &[TopicName]) -> Result<Vec<TopicPartition>> {
+        let mut partitions = Vec::new();
+        for topic in topics {
+            let count = self.partition_count(topic)?;
+            partitions.extend(Partition::all(count).map(|partition| TopicPartition::new(topic, partition)));
+        }
+        Ok(partitions)
+    }
+
+    /// Creates what is not there, with these settings, and waits until each partition has a leader.
+    ///
+    /// # Errors
+    /// `Invalid`: another partition count; the cluster does not allow it. `Unavailable`.
+    pub(crate) fn create_topics(&self, wanted: &[admin::NewTopic<'_>]) -> Result<()> {
+        let found = self.topics(ANSWER_WITHIN)?;
+        let mut missing: Vec<admin::NewTopic<'_>> = Vec::new();
+        for topic in wanted {
+            if topic.partition_count == 0 {
+                return Err(Error::invalid(format!("a topic has at least one partition: topic={}", topic.name)));
+            }
+            match found.iter().find(|found| found.name == *topic.name) {
+                Some(found) => check_count(found, topic.partition_count)?,
+                None if missing.iter().any(|other| other.name == topic.name) => {}
+                None => missing.push(admin::NewTopic { ..*topic }),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let outcomes = admin::create_topics(&self.client, &missing, ANSWER_WITHIN)
+            .map_err(|fault| self.error("topics cannot be created", fault))?;
+        for (topic, outcome) in outcomes {
+            match outcome {
+                Err(fault) if fault.code != RDKafkaErrorCode::TopicAlreadyExists => {
+                    return Err(fault::error(format!("a topic cannot be created: topic={topic}"), fault));
+                }
+                _ => {}
+            }
+        }
+        self.wait_for(&missing)
+    }
+
+    /// Brokers hear of a new topic one after the other.
+    fn wait_for(&self, created: &[admin::NewTopic<'_>]) -> Result<()> {
+        let deadline = self.clock.monotonic() + ANSWER_WITHIN;
+        loop {
+            let found = self.topics(ANSWER_WITHIN)?;
+            let there = |topic: &admin::NewTopic<'_>| {
+                found.iter().find(|found| found.name == *topic.name).filter(|found| found.is_led)
+            };
+            if let Some(found) = created.iter().map(there).collect::<Option<Vec<_>>>() {
+                for (found, wanted) in found.into_iter().zip(created) {
+                    // Somebody else may have been first.
+                    check_count(found, wanted.partition_count)?;
+                    warn_of_few_replicas(found);
+                }
+                return Ok(());
+            }
+            if self.clock.monotonic() >= deadline {
+                let names: Vec<_> = created.iter().map(|topic| topic.name.as_str()).collect();
+                let text = format!("topics were created, but have no leaders yet: topics={}", names.join(","));
+                return Err(Error::new(ErrorKind::Unavailable, text));
+            }
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    /// Start or end of each of these partitions.
+    ///
+    /// # Errors
+    /// `Invalid`: one is not there. `Unavailable`.
+    pub(crate) fn offsets_at(
+        &self,
+        end: End,
+        partitions: &[TopicPartition],
+        isolation: Isolation,
+    ) -> Result<BTreeMap<TopicPartition, Offset>> {
+        let what = "the ends of partitions cannot be asked for";
+        let deadline = self.clock.monotonic() + ANSWER_WITHIN;
+        loop {
+            let found = admin::offsets_at(&self.client, end, partitions, isolation, ANSWER_WITHIN);
+            let found = found.map_err(|fault| self.error(what, fault))?;
+            let faulty = found.iter().find_map(|(at, offset)| Some((at, *offset.as_ref().err()?)));
+            let Some((at, code)) = faulty else {
+                return Ok(found.into_iter().filter_map(|(at, offset)| Some((at, offset.ok()?))).collect());
+            };
+            // Leaders move, and a new topic is not known to everybody at once: the client asks who leads and comes back.
+            if !fault::is_passing(code) || self.clock.monotonic() >= deadline {
+                return Err(fault::error(format!("{what}: partition={at}"), Fault::of_code(code)));
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
+    /// What a group has committed; `None` while a transaction that is not finished has moved one of them.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Invalid`.
+    pub(crate) fn stable_offsets(
+        &self,
+        group: &GroupName,
+        partitions: &[TopicPartition],
+    ) -> Result<Option<BTreeMap<TopicPartition, Offset>>> {
+        match self.committed(group, Some(partitions), Stable::Required) {
+            Err(fault) if fault.code == RDKafkaErrorCode::UnstableOffsetCommit => Ok(None),
+            Err(fault) => Err(self.error(format!("what a group has committed cannot be asked for: group={group}"), fault)),
+            Ok(offsets) => Ok(Some(offsets)),
+        }
+    }
+
+    /// All that a group has committed, transactions that are not finished left aside.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Invalid`.
+    pub(crate) fn committed_offsets(&self, group: &GroupName) -> Result<BTreeMap<TopicPartition, Offset>> {
+        let what = || format!("what a group has committed cannot be asked for: group={group}");
+        self.committed(group, None, Stable::NotRequired).map_err(|fault| self.error(what(), fault))
+    }
+
+    fn committed(
+        &self,
+        group: &GroupName,
+        partitions: Option<&[TopicPartition]>,
+        stable: Stable,
+    ) -> Result<BTreeMap<TopicPartition, Offset>, Fault> {
+        let found = admin::committed_offsets(&self.client, group, partitions, stable, ANSWER_WITHIN);
+        let found = match found {
+            Err(fault) if fault.code == RDKafkaErrorCode::GroupIdNotFound => BTreeMap::new(),
+            found => found?,
+        };
+        found.into_iter().map(|(at, offset)| Ok((at, offset.map_err(Fault::of_code)?))).collect()
+    }
+
+    /// Commits offsets in the name of a group without members.
+    ///
+    /// # Errors
+    /// `Invalid`: it has members. `Unavailable`.
+    pub(crate) fn alter_offsets(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()> {
+        admin::alter_offsets(&self.client, group, offsets, ANSWER_WITHIN).map_err(|fault| match fault.code {
+            // A broker takes nothing in the name of a group with members from one who is none.
+            RDKafkaErrorCode::UnknownMemberId => has_members(group),
+            _ => self.error(format!("offsets of a group cannot be set: group={group}"), fault),
+        })
+    }
+
+    /// All groups that may be seen, and whether each has members.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(crate) fn groups(&self) -> Result<BTreeMap<GroupName, bool>> {
+        let what = "the groups of the cluster cannot be listed";
+        let names = admin::group_names(&self.client, ANSWER_WITHIN).map_err(|fault| self.error(what, fault))?;
+        admin::has_members(&self.client, &names, ANSWER_WITHIN).map_err(|fault| self.error(what, fault))
+    }
+
+    /// Whether a group has members; one that is not known has none.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Invalid`.
+    pub(crate) fn has_members(&self, group: &GroupName) -> Result<bool> {
+        let found = admin::has_members(&self.client, std::slice::from_ref(group), ANSWER_WITHIN);
+        let found = found.map_err(|fault| self.error(format!("a group cannot be asked for: group={group}"), fault))?;
+        Ok(found.get(group).copied().unwrap_or(false))
+    }
+
+    /// Forgets a group without members.
+    ///
+    /// # Errors
+    /// `Invalid`: it has members, or is not known. `Unavailable`.
+    pub(crate) fn delete_group(&self, group: &GroupName) -> Result<()> {
+        admin::delete_group(&self.client, group, ANSWER_WITHIN).map_err(|fault| match fault.code {
+            RDKafkaErrorCode::NonEmptyGroup => has_members(group),
+            RDKafkaErrorCode::GroupIdNotFound => no_such_group(group),
+            _ => self.error(format!("a group cannot be dropped: group={group}"), fault),
+        })
+    }
+
+    /// The id of a topic.
+    ///
+    /// # Errors
+    /// `Invalid`: there is none. `Unavailable`.
+    pub(crate) fn topic_id(&self, topic: &TopicName) -> Result<String> {
+        let what = || format!("a topic cannot be described: topic={topic}");
+        let mut found = admin::topic_ids(&self.client, std::slice::from_ref(topic), ANSWER_WITHIN)
+            .map_err(|fault| self.error(what(), fault))?;
+        match found.remove(topic) {
+            Some(Ok(id)) => Ok(id),
+            Some(Err(code)) => Err(fault::error(what(), Fault::of_code(code))),
+            None => Err(fault::error(what(), Fault::of_code(RDKafkaErrorCode::UnknownTopicOrPartition))),
+        }
+    }
+}
+
+pub(crate) fn has_members(group: &GroupName) -> Error {
+    Error::invalid(format!("the group has members: stop its service first: group={group}"))
+}
+
+pub(crate) fn no_such_group(group: &GroupName) -> Error {
+    Error::invalid(format!("no such group: group={group}"))
+}
+
+fn check_count(found: &FoundTopic, wanted: u32) -> Result<()> {
+    if found.partition_count == wanted {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "the topic exists with another number of partitions, which cannot be changed: topic={} partition_count={} \
+         wanted={wanted}",
+        found.name, found.partition_count
+    )))
+}
+
+fn warn_of_few_replicas(topic: &FoundTopic) {
+    if topic.replica_count < 3 {
+        let (topic, replicas) = (&topic.name, topic.replica_count);
+        tracing::warn!(%topic, replicas, "a topic lies on fewer than 3 brokers: what is acknowledged may be lost with them");
+    }
+}

@@ -1,0 +1,113 @@
+//! What librdkafka's and the brokers' faults are to the contract.
+
+use linecook_log::{Error, ErrorKind};
+use rdkafka::error::RDKafkaErrorCode as Code;
+
+use crate::native::Fault;
+
+/// The contract's error for a fault of something that has no effect when it fails. `what` says what could not be done, with
+/// the name of the thing.
+pub(crate) fn error(what: impl Into<String>, fault: Fault) -> Error {
+    let what = what.into();
+    let text = match right_for(fault.code) {
+        Some(right) => format!("{what}: the cluster does not allow it; missing right: {right}"),
+        None => what,
+    };
+    Error::new(kind_of(fault.code), text).with_source(Said(fault))
+}
+
+/// The same of something that may have had its effect.
+pub(crate) fn unknown(what: impl Into<String>, fault: Fault) -> Error {
+    Error::new(ErrorKind::Unknown, what.into()).with_source(Said(fault))
+}
+
+/// What the caller can do about a fault that left nothing behind.
+pub(crate) fn kind_of(code: Code) -> ErrorKind {
+    match code {
+        Code::FencedInstanceId
+        | Code::IllegalGeneration
+        | Code::UnknownMemberId
+        | Code::ProducerFenced
+        | Code::Fenced
+        | Code::InvalidProducerEpoch => ErrorKind::Fenced,
+        Code::UnknownTopicOrPartition
+        | Code::UnknownTopic
+        | Code::UnknownPartition
+        | Code::MessageSizeTooLarge
+        | Code::InvalidMessageSize
+        | Code::InvalidTopic
+        | Code::InvalidPartitions
+        | Code::InvalidReplicationFactor
+        | Code::PolicyViolation
+        | Code::InvalidArgument
+        | Code::InvalidConfig
+        | Code::UnsupportedVersion
+        | Code::UnsupportedSASLMechanism
+        | Code::GroupIdNotFound
+        | Code::NonEmptyGroup
+        | Code::UnsupportedFeature => ErrorKind::Invalid,
+        code if is_refusal(code) => ErrorKind::Invalid,
+        _ => ErrorKind::Unavailable,
+    }
+}
+
+/// Whether the cluster does not let us in, or do that: waiting does not help.
+pub(crate) fn is_refusal(code: Code) -> bool {
+    right_for(code).is_some() || matches!(code, Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL)
+}
+
+/// Whether it only says that there was no answer.
+pub(crate) fn is_silence(code: Code) -> bool {
+    matches!(
+        code,
+        Code::OperationTimedOut
+            | Code::TimedOutQueue
+            | Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::RequestTimedOut
+            | Code::WaitingForCoordinator
+            | Code::Resolve
+    )
+}
+
+/// Whether it is a matter of moments: the leader of a partition has moved, or is being chosen.
+pub(crate) fn is_passing(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NotLeaderForPartition
+            | Code::LeaderNotAvailable
+            | Code::UnknownTopicOrPartition
+            | Code::OffsetNotAvailable
+            | Code::KafkaStorageError
+            | Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
+    )
+}
+
+/// What an access control list would have to allow.
+fn right_for(code: Code) -> Option<&'static str> {
+    match code {
+        Code::TopicAuthorizationFailed => Some("on the topic"),
+        Code::GroupAuthorizationFailed => Some("on the group"),
+        Code::ClusterAuthorizationFailed => Some("on the cluster"),
+        Code::TransactionalIdAuthorizationFailed => Some("on the transactional id"),
+        _ => None,
+    }
+}
+
+/// A fault as the source of an error.
+#[derive(Debug)]
+struct Said(Fault);
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.text.trim())
+    }
+}
+
+impl std::error::Error for Said {}
+
+/// A copy of an error, for one more who has to hear it.
+pub(crate) fn copy_of(error: &Error) -> Error {
+    Error::new(error.kind(), error.chain())
+}

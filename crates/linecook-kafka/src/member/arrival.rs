@@ -1,0 +1,214 @@
+//! Partitions on their way to a member: where they begin, and their rows.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use linecook_log::{Assignment, Error, ErrorKind, Offset, Result, TopicPartition};
+use rdkafka::consumer::Consumer as _;
+
+use super::{
+    KafkaMember, Open, assignment,
+    owned::{Owned, Share},
+};
+use crate::{
+    client, fault,
+    native::{
+        admin::{End, Isolation, list, native_offset, native_partition},
+        queue::Queue,
+    },
+    options::Gap,
+    restore::Restore,
+    tables,
+};
+
+/// How long rows are restored before the member looks at anything else.
+const RESTORE_FOR: Duration = Duration::from_millis(50);
+/// When to look again for what is missing.
+const LOOK_FOR_MISSING_AFTER: Duration = Duration::from_secs(5);
+
+pub(super) struct Arriving {
+    pub(super) share: Share,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Where it begins is not known yet.
+    Wanted,
+    /// Rows are on their way.
+    Restoring { begins: Vec<(TopicPartition, Offset)>, rows: Vec<Restore> },
+    /// Records are gone that were not read.
+    Stuck { why: String, again_at: Duration },
+}
+
+impl Arriving {
+    pub(super) fn new(share: Share) -> Self {
+        Self { share, stage: Stage::Wanted }
+    }
+
+    fn is_wanted(&self, now: Duration) -> bool {
+        match &self.stage {
+            Stage::Wanted => true,
+            Stage::Stuck { again_at, .. } => now >= *again_at,
+            Stage::Restoring { .. } => false,
+        }
+    }
+}
+
+impl KafkaMember {
+    /// Brings what is on its way further; what has arrived, if something has.
+    pub(super) fn advance_arrivals(&mut self, open: &mut Open) -> Result<Option<Vec<Assignment>>> {
+        if self.arriving.is_empty() {
+            return Ok(None);
+        }
+        self.look_up_positions(open)?;
+        let mut arrived = Vec::new();
+        let clock = Arc::clone(&self.shared.clock);
+        for arriving in &mut self.arriving {
+            let Stage::Restoring { begins, rows } = &mut arriving.stage else { continue };
+            let mut left = Vec::new();
+            for row in rows.drain(..) {
+                if !row.step(&mut self.taken, &*clock, RESTORE_FOR)? {
+                    left.push(row);
+                }
+            }
+            *rows = left;
+            if rows.is_empty() {
+                arrived.push((arriving.share, std::mem::take(begins)));
+            }
+        }
+        if arrived.is_empty() {
+            return Ok(None);
+        }
+        self.arriving.retain(|arriving| !arrived.iter().any(|(share, _)| *share == arriving.share));
+        if self.arriving.is_empty() {
+            open.restoring = None;
+        }
+        Ok(Some(self.take_up(open, arrived)))
+    }
+
+    /// Why a partition does not come, if one does not.
+    pub(super) fn stuck(&self) -> Option<Error> {
+        let arriving = self.arriving.iter().find_map(|arriving| match &arriving.stage {
+            Stage::Stuck { why, .. } => Some(why),
+            _ => None,
+        });
+        let why = arriving.or_else(|| self.owned.iter().find_map(|owned| owned.fault.as_ref()))?;
+        Some(Error::new(ErrorKind::Unavailable, why.clone()))
+    }
+
+    /// Of all that are wanted at once: what is committed, and nothing before that is stable.
+    fn look_up_positions(&mut self, open: &mut Open) -> Result<()> {
+        let now = self.shared.clock.monotonic();
+        let wanted: Vec<_> = self.arriving.iter().filter(|it| it.is_wanted(now)).map(|it| it.share).collect();
+        let partitions: Vec<_> = wanted.iter().flat_map(|share| self.partitions_of(*share)).collect();
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let cluster = Arc::clone(&self.shared.cluster);
+        let Some(committed) = cluster.stable_offsets(&self.spec.group, &partitions)? else { return Ok(()) };
+        let starts = cluster.offsets_at(End::Start, &partitions, Isolation::All)?;
+        let ends = cluster.offsets_at(End::End, &partitions, Isolation::All)?;
+        let is_new = |at: &&TopicPartition| !committed.contains_key(*at);
+        let new: Vec<_> = partitions.iter().filter(is_new).cloned().collect();
+        let first = self.shared.first_offsets(&self.spec.group, &new, &starts)?;
+        for share in wanted {
+            let mut begins = Vec::new();
+            let mut missing = None;
+            for at in self.partitions_of(share) {
+                let bounds = (starts.get(&at).copied().unwrap_or_default(), ends.get(&at).copied().unwrap_or_default());
+                let begin = committed.get(&at).or_else(|| first.get(&at)).copied().unwrap_or(bounds.0);
+                match self.begin_within(&at, begin, bounds) {
+                    Ok(begin) => begins.push((at, begin)),
+                    Err(why) => missing = Some(why),
+                }
+            }
+            let stage = match missing {
+                Some(why) => Stage::Stuck { why, again_at: now + LOOK_FOR_MISSING_AFTER },
+                None => Stage::Restoring { rows: self.begin_restores(open, share)?, begins },
+            };
+            if let Some(arriving) = self.arriving.iter_mut().find(|arriving| arriving.share == share) {
+                arriving.stage = stage;
+            }
+        }
+        Ok(())
+    }
+
+    /// `begin`, if it lies in the partition; else where to go on, or what is missing.
+    pub(super) fn begin_within(
+        &self,
+        at: &TopicPartition,
+        begin: Offset,
+        (start, end): (Offset, Offset),
+    ) -> Result<Offset, String> {
+        if (start..=end).contains(&begin) {
+            return Ok(begin);
+        }
+        let what = if begin < start {
+            format!("records that were not read are gone: partition={at} read_up_to={begin} start={start}")
+        } else {
+            format!("the partition ends before what was read of it; was its topic created anew? partition={at} read_up_to={begin} end={end}")
+        };
+        if self.shared.options.gap == Gap::Accept {
+            tracing::warn!(group = %self.spec.group, "{what}; goes on at the start, as it was told to");
+            return Ok(start);
+        }
+        let why = format!("{what}; nothing of it is read until the group is told to go on behind the gap: --accept-gap");
+        tracing::error!(group = %self.spec.group, "{why}");
+        Err(why)
+    }
+
+    fn begin_restores(&mut self, open: &mut Open, share: Share) -> Result<Vec<Restore>> {
+        let mut restores = Vec::new();
+        for key in self.table_keys(share) {
+            let from = tables::changelog_partition(&key)?;
+            let at = std::slice::from_ref(&from);
+            let cluster = &self.shared.cluster;
+            let start = cluster.offsets_at(End::Start, at, Isolation::All)?;
+            let until = cluster.offsets_at(End::End, at, Isolation::All)?;
+            let bound = |found: BTreeMap<_, Offset>| found.get(&from).copied().unwrap_or_default();
+            let id = cluster.topic_id(&from.topic)?;
+            let now = self.shared.clock.timestamp();
+            let owner = (self.id, self.seat());
+            let table = self.shared.tables.claim(&key, owner, (&id, bound(start)), now)?;
+            self.tables.insert((key.table.clone(), key.partition), Arc::clone(&table));
+            let client = match &open.restoring {
+                Some(client) => Arc::clone(client),
+                None => {
+                    let client = client::reading(&self.shared.options, &cluster.news)?;
+                    Arc::clone(open.restoring.insert(Arc::new(client)))
+                }
+            };
+            restores.extend(Restore::begin(&client, from.clone(), table, bound(until), &self.clients.wakeup)?);
+        }
+        Ok(restores)
+    }
+
+    /// From here on its records come.
+    fn take_up(&mut self, open: &Open, arrived: Vec<(Share, Vec<(TopicPartition, Offset)>)>) -> Vec<Assignment> {
+        let mut assignments = Vec::new();
+        for (share, begins) in arrived {
+            for key in self.table_keys(share) {
+                if let Some(table) = self.tables.get(&(key.table, key.partition)) {
+                    table.restored();
+                }
+            }
+            for (at, begin) in begins {
+                let rank = self.rank_of(&at);
+                let of_topic = &open.queues[rank];
+                // Before it is assigned: no record goes anywhere else.
+                Queue::of_partition(&open.consumer, &of_topic.name, native_partition(at.partition))
+                    .forward_to(&of_topic.queue);
+                self.shared.progress.reach(&self.spec.group, &at, begin);
+                assignments.push(assignment(&at, begin));
+                self.owned.push(Owned::new(at, share, rank, begin));
+            }
+        }
+        let partitions = list(assignments.iter().map(|it| (&it.partition, native_offset(it.position))));
+        if let Err(error) = open.consumer.incremental_assign(&partitions) {
+            let error = fault::error("partitions cannot be taken up", client::fault_in(&error));
+            tracing::error!(group = %self.spec.group, error = error.chain(), "partitions cannot be taken up");
+            self.over = Some(super::Over::Unknown);
+        }
+        self.owned.sort_by_key(|owned| owned.rank);
+        assignments
+    }
+}

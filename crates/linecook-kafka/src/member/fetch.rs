@@ -1,0 +1,163 @@
+//! Records of what a member owns.
+
+use std::{sync::Arc, time::Duration};
+
+use linecook_log::{Batch, Fetch, Offset, Partition, Result};
+use rdkafka::{TopicPartitionList, consumer::Consumer as _, error::RDKafkaErrorCode};
+
+use super::{KafkaMember, Open};
+use crate::{
+    client, fault,
+    fetched::Assembler,
+    native::{
+        admin::{End, Isolation, list, native_offset},
+        member::positions,
+        record::Message,
+    },
+};
+
+/// How many records are taken from a queue at once, at most.
+const CHUNK_MAX: usize = 8192;
+const SEEK_WITHIN: Duration = Duration::from_secs(5);
+
+impl KafkaMember {
+    /// What has come. Earlier topics first, but never all of the room for them: a flood of the first must not starve the
+    /// others.
+    pub(super) fn fetch(&mut self, open: &Open, max_bytes: usize) -> Result<Vec<Fetch>> {
+        let mut fetches = Vec::new();
+        let mut left = max_bytes;
+        for rank in 0..open.queues.len() {
+            if !open.queues[rank].queue.has_any() {
+                continue;
+            }
+            let is_last = rank + 1 == open.queues.len();
+            let budget = if is_last { left } else { left.div_ceil(2) };
+            let begin = fetches.len();
+            let taken = self.fetch_topic(open, rank, budget, &mut fetches)?;
+            self.note_positions(open, rank, &mut fetches[begin..]);
+            left = left.saturating_sub(taken);
+        }
+        Ok(fetches)
+    }
+
+    fn fetch_topic(&mut self, open: &Open, rank: usize, budget: usize, into: &mut Vec<Fetch>) -> Result<usize> {
+        let mut taken = std::mem::take(&mut self.taken);
+        let max_count = (budget / self.mean_record_bytes.max(1) + 1).min(CHUNK_MAX);
+        let (mut bytes, mut count) = (0, 0);
+        let mut assembler = Assembler::default();
+        let mut outcome = Ok(());
+        for message in taken.take(&open.queues[rank].queue, max_count) {
+            if outcome.is_err() {
+                continue; // they go with what is in hand: the positions are set back
+            }
+            if message.fault().is_some() {
+                outcome = self.faulty(open, rank, &message);
+                continue;
+            }
+            (bytes, count) = (bytes + message.size_bytes(), count + 1);
+            match assembler.add(&message, budget.min(256 << 10)) {
+                Ok(batch) => batch.into_iter().for_each(|batch| self.hand_out(rank, batch, into)),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        self.taken = taken;
+        if let Err(error) = outcome {
+            self.must_rewind = true;
+            into.clear();
+            return Err(error);
+        }
+        assembler.finish().into_iter().for_each(|batch| self.hand_out(rank, batch, into));
+        if count > 0 {
+            self.mean_record_bytes = (self.mean_record_bytes * 3 + bytes / count) / 4;
+        }
+        Ok(bytes)
+    }
+
+    /// Records of partitions that are not owned any more are dropped.
+    fn hand_out(&mut self, rank: usize, (partition, batch): (i32, Batch), into: &mut Vec<Fetch>) {
+        let Ok(partition) = u32::try_from(partition).map(Partition) else { return };
+        let mut of_rank = self.owned.iter_mut().filter(|owned| owned.rank == rank);
+        let Some(owned) = of_rank.find(|owned| owned.at.partition == partition) else { return };
+        owned.fault = None;
+        owned.handed = batch.end();
+        owned.advance(batch.end());
+        into.push(Fetch::new(owned.at.clone(), batch.base(), batch));
+    }
+
+    /// Where the consumer stands: behind marks of transactions and what was aborted, too.
+    fn note_positions(&mut self, open: &Open, rank: usize, fetches: &mut [Fetch]) {
+        let of_rank = self.owned.iter_mut().filter(|owned| owned.rank == rank);
+        let mut of_rank: Vec<_> = of_rank.collect();
+        let asked = list(of_rank.iter().map(|owned| (&owned.at, rdkafka::Offset::Invalid)));
+        for (owned, position) in of_rank.iter_mut().zip(positions(&open.consumer, &asked)) {
+            let Some(position) = position.filter(|position| *position > owned.position) else { continue };
+            owned.advance(position);
+            if let Some(last) = fetches.iter_mut().rev().find(|fetch| fetch.from == owned.at) {
+                last.next = position;
+                owned.handed = position;
+            }
+            self.shared.progress.reach(&self.spec.group, &owned.at, owned.reached());
+        }
+    }
+
+    /// What is no record says that its partition cannot be read.
+    fn faulty(&mut self, open: &Open, rank: usize, message: &Message) -> Result<()> {
+        let Some((code, text)) = message.fault() else { return Ok(()) };
+        let partition = u32::try_from(message.partition()).map(Partition);
+        let is_it = |owned: &&super::Owned| owned.rank == rank && Ok(owned.at.partition) == partition;
+        let Some(at) = self.owned.iter().find(is_it).map(|owned| owned.at.clone()) else { return Ok(()) };
+        let why = match code {
+            RDKafkaErrorCode::AutoOffsetReset => match self.go_on_behind_gap(open, &at)? {
+                Ok(()) => return Ok(()),
+                Err(why) => why,
+            },
+            _ => format!("the partition cannot be read: {text}: partition={at}"),
+        };
+        if let Some(owned) = self.owned.iter_mut().find(|owned| owned.at == at) {
+            owned.fault = Some(why);
+        }
+        Ok(())
+    }
+
+    fn go_on_behind_gap(&mut self, open: &Open, at: &linecook_log::TopicPartition) -> Result<Result<(), String>> {
+        let cluster = Arc::clone(&self.shared.cluster);
+        let at_end = |end| cluster.offsets_at(end, std::slice::from_ref(at), Isolation::All);
+        let start = at_end(End::Start)?.get(at).copied().unwrap_or_default();
+        let end = at_end(End::End)?.get(at).copied().unwrap_or_default();
+        let position = self.owned.iter().find(|owned| owned.at == *at).map_or(Offset(0), |owned| owned.position);
+        match self.begin_within(at, position, (start, end)) {
+            Err(why) => Ok(Err(why)),
+            Ok(begin) => {
+                self.seek(open, &list([(at, native_offset(begin))]))?;
+                if let Some(owned) = self.owned.iter_mut().find(|owned| owned.at == *at) {
+                    (owned.handed, owned.position, owned.seen) = (begin, begin, begin);
+                    owned.committed = owned.committed.min(begin);
+                }
+                Ok(Ok(()))
+            }
+        }
+    }
+
+    /// After a commit that did not happen: what it was to consume comes again.
+    pub(super) fn rewind(&mut self, open: &Open) -> Result<()> {
+        if self.owned.is_empty() {
+            return Ok(());
+        }
+        let to = list(self.owned.iter().map(|owned| (&owned.at, native_offset(owned.committed))));
+        self.seek(open, &to)?;
+        for owned in &mut self.owned {
+            (owned.handed, owned.position) = (owned.committed, owned.committed);
+        }
+        Ok(())
+    }
+
+    fn seek(&self, open: &Open, to: &TopicPartitionList) -> Result<()> {
+        let failed = |fault| fault::error("positions cannot be set back", fault);
+        let sought = open.consumer.seek_partitions(to.clone(), SEEK_WITHIN);
+        let sought = sought.map_err(|error| failed(client::fault_in(&error)))?;
+        for element in sought.elements() {
+            element.error().map_err(|error| failed(client::fault_in(&error)))?;
+        }
+        Ok(())
+    }
+}

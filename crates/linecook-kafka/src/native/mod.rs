@@ -1,0 +1,76 @@
+//! What rdkafka does not offer of librdkafka's C interface. Nothing else in this crate is unsafe.
+//!
+//! | file | why |
+//! |---|---|
+//! | `queue` | partitions forwarded to a queue of their topic, and a call when one is no longer empty: nobody spins, nobody sleeps |
+//! | `record` | messages taken by the hundred: a call each costs a third of the throughput |
+//! | `deliveries` | events of a producer one by one: `BaseProducer::poll` waits its whole time, and hides whether a failed record may have been stored |
+//! | `produce` | records sent without an allocation each |
+//! | `member` | generation and member id of a consumer: who is out of its group must not commit as if it had none |
+//! | `admin` | requests that rdkafka has no method for: offsets of groups, stable or not, ends of partitions at either isolation |
+//!
+//! Handles of librdkafka may be used from any thread; each here keeps its client alive, so that it cannot outlive it.
+#![expect(unsafe_code, reason = "this is where the C interface is called")]
+
+pub(crate) mod admin;
+pub(crate) mod deliveries;
+pub(crate) mod member;
+pub(crate) mod produce;
+pub(crate) mod queue;
+pub(crate) mod reader;
+pub(crate) mod record;
+
+use std::ffi::{CStr, c_char};
+
+use rdkafka::{bindings as sys, error::RDKafkaErrorCode};
+
+/// A client as the C interface takes it.
+pub(crate) trait Client: Send + Sync + 'static {
+    fn native(&self) -> *mut sys::rd_kafka_t;
+}
+
+impl<C: rdkafka::consumer::ConsumerContext + 'static> Client for rdkafka::consumer::BaseConsumer<C> {
+    fn native(&self) -> *mut sys::rd_kafka_t {
+        rdkafka::consumer::Consumer::client(self).native_ptr()
+    }
+}
+
+impl<C: rdkafka::producer::ProducerContext + 'static> Client for rdkafka::producer::BaseProducer<C> {
+    fn native(&self) -> *mut sys::rd_kafka_t {
+        rdkafka::producer::Producer::client(self).native_ptr()
+    }
+}
+
+/// What went wrong, in librdkafka's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) code: RDKafkaErrorCode,
+    pub(crate) text: String,
+}
+
+impl Fault {
+    pub(crate) fn new(code: RDKafkaErrorCode, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+
+    pub(crate) fn of_code(code: RDKafkaErrorCode) -> Self {
+        Self::new(code, code.to_string())
+    }
+}
+
+/// `None` for no error.
+fn fault_of(error: sys::rd_kafka_resp_err_t) -> Option<RDKafkaErrorCode> {
+    (error != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| error.into())
+}
+
+/// A text that librdkafka owns.
+///
+/// # Safety
+/// `text` is null or a C string that lives as long as what it is taken from.
+unsafe fn text_of(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: as the caller has promised.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}

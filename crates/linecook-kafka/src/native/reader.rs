@@ -1,0 +1,73 @@
+//! A partition read without a group: librdkafka's simple consumer, which needs neither a group nor a right on one.
+
+use std::{ffi::CStr, ptr, ptr::NonNull, sync::Arc};
+
+use rdkafka::{bindings as sys, error::RDKafkaErrorCode};
+
+use super::{Client, queue::Queue};
+use crate::wakeup::Wakeup;
+
+/// A partition that is being read from an offset on. A client reads a partition once at a time.
+pub(crate) struct PartitionReader<C: Client> {
+    topic: NonNull<sys::rd_kafka_topic_t>,
+    partition: i32,
+    queue: Queue,
+    client: Arc<C>,
+}
+
+// SAFETY: librdkafka's handles may be used from any thread.
+unsafe impl<C: Client> Send for PartitionReader<C> {}
+
+impl<C: Client> PartitionReader<C> {
+    /// Begins to read; `wakeup` is raised when something has come.
+    pub(crate) fn start(
+        client: &Arc<C>,
+        (topic, partition): (&CStr, i32),
+        offset: i64,
+        wakeup: &Arc<Wakeup>,
+    ) -> Result<Self, RDKafkaErrorCode> {
+        let mut queue = Queue::new(client);
+        queue.raise(wakeup);
+        // SAFETY: the client is alive, the name ends with a zero; the topic's handle is ours. When it does not start, the
+        // handle is given back.
+        unsafe {
+            let handle = sys::rd_kafka_topic_new(client.native(), topic.as_ptr(), ptr::null_mut());
+            let Some(topic) = NonNull::new(handle) else { return Err(sys::rd_kafka_last_error().into()) };
+            if sys::rd_kafka_consume_start_queue(handle, partition, offset, queue.as_ptr()) != 0 {
+                let code = sys::rd_kafka_last_error().into();
+                sys::rd_kafka_topic_destroy(handle);
+                return Err(code);
+            }
+            Ok(Self { topic, partition, queue, client: Arc::clone(client) })
+        }
+    }
+
+    /// What comes of it.
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Behind what was taken from the queue, and behind what follows that and is no record. `None` while nothing was.
+    pub(crate) fn position(&self) -> Option<i64> {
+        // SAFETY: the handles are alive; the list is ours, with one element.
+        unsafe {
+            let list = sys::rd_kafka_topic_partition_list_new(1);
+            let name = sys::rd_kafka_topic_name(self.topic.as_ptr());
+            let element = sys::rd_kafka_topic_partition_list_add(list, name, self.partition);
+            sys::rd_kafka_position(self.client.native(), list);
+            let offset = (*element).offset;
+            sys::rd_kafka_topic_partition_list_destroy(list);
+            (offset >= 0).then_some(offset)
+        }
+    }
+}
+
+impl<C: Client> Drop for PartitionReader<C> {
+    fn drop(&mut self) {
+        // SAFETY: both are alive, and used no more.
+        unsafe {
+            sys::rd_kafka_consume_stop(self.topic.as_ptr(), self.partition);
+            sys::rd_kafka_topic_destroy(self.topic.as_ptr());
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The rows of this process: of each partition of a table that a member here owns, or has owned until the brokers went
+//! away.
+//!
+//! They are a cache of the table's changelog, a compacted topic with a record a row. A row's number is the offset of its
+//! record and one; the rows of a transaction have that of its last. What is here after a restart is gone on with, unless
+//! the changelog is another by now, or has forgotten deletions meanwhile.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use linecook_log::{
+    Error, ErrorKind, GroupName, InstanceName, Offset, Partition, Result, Row, Scan, TableName, Timestamp, TopicName,
+    TopicPartition,
+};
+use linecook_rows::{KeyRange, Number, Store};
+use parking_lot::{Mutex, RwLock};
+
+use crate::fault;
+
+/// Rows that were not written for so long may have missed that a row was deleted: the changelog forgets that a day after
+/// it was compacted, as brokers have it by default.
+const TRUSTED_FOR: Duration = Duration::from_hours(12);
+
+/// How much of the newest rows of a partition is kept in memory before it is written to a table file.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+/// How much of its older rows is cached.
+const CACHE_BYTES: u64 = 4 << 20;
+
+/// What the keys of rows begin with in a store; what is known about them begins otherwise.
+const ROW: &[u8] = b"r";
+/// When the newest rows were written, milliseconds since 1970, i64, little-endian.
+const WRITTEN_AT: &[u8] = b"written-at";
+
+/// The topic that has the rows of a table.
+///
+/// # Errors
+/// `Invalid`: the names leave no room for that.
+pub(crate) fn changelog_of(service: &GroupName, table: &TableName) -> Result<TopicName> {
+    TopicName::new(format!("{service}.{table}.changelog"))
+}
+
+/// Which rows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct TableKey {
+    pub(crate) service: GroupName,
+    pub(crate) table: TableName,
+    pub(crate) partition: Partition,
+}
+
+/// A worker's place in its group, which it keeps when it joins again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seat {
+    pub(crate) instance: InstanceName,
+    pub(crate) worker: u32,
+}
+
+/// All rows that are here.
+pub(crate) struct Tables {
+    folder: PathBuf,
+    open: RwLock<HashMap<TableKey, Arc<LocalTable>>>,
+    ended: RwLock<Option<Error>>,
+}
+
+impl Tables {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), open: RwLock::default(), ended: RwLock::default() }
+    }
+
+    /// The rows of a partition for the member that owns it from here on; nobody else writes them any more. `topic_id` is
+    /// that of their changelog, `start` where that begins.
+    ///
+    /// # Errors
+    /// `Unavailable`: the folder cannot be used.
+    pub(crate) fn claim(
+        &self,
+        key: &TableKey,
+        (owner, seat): (u64, Seat),
+        (topic_id, start): (&str, Offset),
+        now: Timestamp,
+    ) -> Result<Arc<LocalTable>> {
+        self.check_open()?;
+        let mut open = self.open.write();
+        if let Some(table) = open.get(key) {
+            let mut state = table.state.lock();
+            if state.topic_id == topic_id {
+                (state.owner, state.seat) = (owner, seat);
+                return Ok(Arc::clone(table));
+            }
+        }
+        if let Some(other) = open.remove(key) {
+            other.close()?;
+        }
+        let table = Arc::new(self.open(key, (owner, seat), (topic_id, start), now)?);
+        open.insert(key.clone(), Arc::clone(&table));
+        Ok(table)
+    }
+
+    fn open(
+        &self,
+        key: &TableKey,
+        (owner, seat): (u64, Seat),
+        (topic_id, start): (&str, Offset),
+        now: Timestamp,
+    ) -> Result<LocalTable> {
+        let TableKey { service, table, partition } = key;
+        let parent = self.folder.join(service.as_str()).join(table.as_str()).join(partition.to_string());
+        // An id may begin with a dash; a folder's name should not.
+        let folder = parent.join(format!("id-{topic_id}"));
+        remove_others(&parent, &folder).map_err(|error| unusable(&parent, error))?;
+        let mut store = open_store(&folder)?;
+        if !is_trusted(&store, start, now)? {
+            drop(store);
+            fs::remove_dir_all(&folder).map_err(|error| unusable(&folder, error))?;
+            store = open_store(&folder)?;
+        }
+        let state = State { owner, seat, topic_id: topic_id.to_owned(), is_restored: false };
+        Ok(LocalTable { store: RwLock::new(Some(store)), state: Mutex::new(state) })
+    }
+
+    /// Those rows, if they are here.
+    pub(crate) fn find(&self, key: &TableKey) -> Option<Arc<LocalTable>> {
+        self.open.read().get(key).cloned()
+    }
+
+    /// Lets the rows of a partition go that another process is going to own.
+    pub(crate) fn let_go(&self, key: &TableKey, owner: u64) {
+        let mut open = self.open.write();
+        if open.get(key).is_some_and(|table| table.state.lock().owner == owner) {
+            close_all(open.remove(key));
+        }
+    }
+
+    /// Lets go what a worker had before and does not own any more.
+    pub(crate) fn let_go_others(&self, service: &GroupName, seat: &Seat, is_owned: impl Fn(&TableKey) -> bool) {
+        let mut open = self.open.write();
+        let gone = open.extract_if(|key, table| {
+            key.service == *service && table.state.lock().seat == *seat && !is_owned(key)
+        });
+        close_all(gone.map(|(_, table)| table));
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        self.ended.read().as_ref().map_or(Ok(()), |reason| Err(fault::copy_of(reason)))
+    }
+
+    /// Persists everything and ends.
+    pub(crate) fn close(&self, reason: &Error) {
+        self.ended.write().get_or_insert_with(|| fault::copy_of(reason));
+        close_all(self.open.write().drain().map(|(_, table)| table));
+    }
+
+    /// Ends without persisting anything.
+    pub(crate) fn abandon(&self, reason: &Error) {
+        self.ended.write().get_or_insert_with(|| fault::copy_of(reason));
+        for (_, table) in self.open.write().drain() {
+            table.store.write().take();
+        }
+    }
+}
+
+/// What is not persisted is restored from the changelog.
+fn close_all(tables: impl IntoIterator<Item = Arc<LocalTable>>) {
+    for table in tables {
+        if let Err(error) = table.close() {
+            tracing::warn!(error = error.chain(), "rows could not be persisted; they are restored from their changelog");
+        }
+    }
+}
+
+/// Rows of a changelog that was deleted, and created anew, are of no use.
+fn remove_others(parent: &Path, kept: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(parent)?;
+    for entry in fs::read_dir(parent)? {
+        let path = entry?.path();
+        if path != kept {
+            fs::remove_dir_all(path)?;
+        }
+    }
+    Ok(())
+}
+
+fn open_store(folder: &Path) -> Result<Store> {
+    let mut options = linecook_rows::Options::default();
+    (options.memtable_bytes, options.cache_bytes) = (MEMTABLE_BYTES, CACHE_BYTES);
+    match Store::open(folder, options.clone()) {
+        // The changelog has everything: a damaged cache is thrown away.
+        Err(error) if error.kind() == linecook_rows::ErrorKind::Corrupt => {
+            tracing::warn!(folder = %folder.display(), %error, "local rows are damaged, and are restored from nothing");
+            fs::remove_dir_all(folder).map_err(|error| unusable(folder, error))?;
+            Store::open(folder, options).map_err(rows_error)
+        }
+        outcome => outcome.map_err(rows_error),
+    }
+}
+
+/// Whether what is missing of these rows is still in the changelog, deletions included.
+fn is_trusted(store: &Store, start: Offset, now: Timestamp) -> Result<bool> {
+    if store.persisted() == Number(0) {
+        return Ok(true);
+    }
+    let written_at = store.get(WRITTEN_AT).map_err(rows_error)?;
+    let written_at = written_at.and_then(|bytes| bytes.first_chunk().map(|bytes| Timestamp(i64::from_le_bytes(*bytes))));
+    let is_fresh = written_at.is_some_and(|at| now.since(at) < TRUSTED_FOR && at.since(now) < TRUSTED_FOR);
+    Ok(is_fresh && store.persisted().0 >= start.0)
+}
+
+fn unusable(folder: &Path, error: std::io::Error) -> Error {
+    let text = format!("the folder of rows cannot be used: folder={}", folder.display());
+    Error::new(ErrorKind::Unavailable, text).with_source(error)
+}
+
+fn rows_error(error: linecook_rows::Error) -> Error {
+    let kind = match error.kind() {
+        linecook_rows::ErrorKind::Corrupt | linecook_rows::ErrorKind::Unsupported => ErrorKind::Corrupt,
+        _ => ErrorKind::Unavailable,
+    };
+    Error::new(kind, "the rows cannot be read or written").with_source(error)
+}
+
+/// The rows of a partition of a table.
+pub(crate) struct LocalTable {
+    /// `None` when they were let go. Held for reading by whoever uses them, for as long as that takes.
+    store: RwLock<Option<Store>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The member that may write.
+    owner: u64,
+    seat: Seat,
+    topic_id: String,
+    /// Whether they were complete at some time since they are here; before, nobody is shown any.
+    is_restored: bool,
+}
+
+impl LocalTable {
+    /// The offset of the changelog that comes next.
+    pub(crate) fn next(&self) -> Result<Offset> {
+        self.read(|store| Ok(Offset(store.applied().0)))
+    }
+
+    /// That the rows are those of that member.
+    ///
+    /// # Errors
+    /// `Fenced`.
+    pub(crate) fn check_owner(&self, owner: u64) -> Result<()> {
+        if self.state.lock().owner == owner {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Fenced, "the rows are another member's by now"))
+    }
+
+    /// Applies rows up to, but without, `next` of the changelog. Those that are there already are passed over.
+    pub(crate) fn apply<'a>(
+        &self,
+        next: Offset,
+        rows: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let written_at = now.0.to_le_bytes();
+        let own = |(key, value): (&[u8], Option<&'a [u8]>)| ([ROW, key].concat(), value);
+        let all = rows.into_iter().map(own);
+        self.read(|store| {
+            if Number(next.0) <= store.applied() {
+                return Ok(());
+            }
+            let all = all.chain([(WRITTEN_AT.to_vec(), Some(&written_at[..]))]);
+            store.apply(Number(next.0), all).map_err(rows_error)
+        })
+    }
+
+    /// They are complete.
+    pub(crate) fn restored(&self) {
+        self.state.lock().is_restored = true;
+    }
+
+    pub(crate) fn is_restored(&self) -> bool {
+        self.state.lock().is_restored
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        self.read(|store| store.get([ROW, key].concat()).map_err(rows_error))
+    }
+
+    pub(crate) fn scan(&self, scan: Scan<'_>) -> Result<Vec<Row>> {
+        let mut range = KeyRange::prefix([ROW, scan.prefix].concat());
+        if let Some(after) = scan.after {
+            range = range.after([ROW, after].concat());
+        }
+        let own = |(key, value): (Bytes, Bytes)| (key.slice(ROW.len()..), value);
+        self.read(|store| {
+            let rows = store.scan(range).map_err(rows_error)?;
+            rows.take(scan.limit).map(|row| row.map(own).map_err(rows_error)).collect()
+        })
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Store) -> Result<T>) -> Result<T> {
+        let store = self.store.read();
+        read(store.as_ref().ok_or_else(|| Error::new(ErrorKind::Unavailable, "the rows were let go"))?)
+    }
+
+    fn close(&self) -> Result<()> {
+        let closed = self.store.read().as_ref().map_or(Ok(()), Store::close);
+        self.store.write().take();
+        closed.map_err(rows_error)
+    }
+}
+
+/// Where the rows of a table's partition are written.
+pub(crate) fn changelog_partition(key: &TableKey) -> Result<TopicPartition> {
+    Ok(TopicPartition { topic: changelog_of(&key.service, &key.table)?, partition: key.partition })
+}

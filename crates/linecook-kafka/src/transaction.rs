@@ -1,0 +1,286 @@
+//! Transactions of one name, one after the other.
+//!
+//! ```text
+//!  begin ──► records ──► offsets ──► all delivered? ──► commit ──► Committed
+//!              │            │              │              │ no answer in time, or fatal
+//!              └────────────┴──────────────┴─ abort       └──────────► Lost: it may be either
+//!                                              │ done ──► Refused: nothing of it happened
+//!                                              └ failed ─► Lost
+//! ```
+//!
+//! The offsets are sent while the records are on their way. After an attempt to commit nothing is aborted: the broker may
+//! have done it, and only who asks it again under the same name will know.
+
+use std::{sync::Arc, time::Duration};
+
+use linecook_log::{Batch, Clock, Error, ErrorKind, Offset, Result, RowChange, TopicPartition};
+use rdkafka::{
+    consumer::ConsumerGroupMetadata,
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::Producer as _,
+};
+
+use crate::{
+    Options, client,
+    client::{News, Producer},
+    fault,
+    native::{
+        Fault,
+        admin::{list, native_offset},
+        deliveries::{self, Event, Fate},
+        queue::Queue,
+    },
+    outgoing::Sender,
+};
+
+/// How long it may take to get a producer ready. Its predecessor's transaction is ended meanwhile.
+const READY_WITHIN: Duration = Duration::from_secs(5);
+const ABORT_WITHIN: Duration = Duration::from_secs(5);
+
+/// A producer of that name.
+pub(crate) struct Transactions {
+    queue: Queue,
+    producer: Arc<Producer>,
+    sender: Sender,
+    news: Arc<News>,
+    clock: Arc<dyn Clock>,
+    /// How long the broker gives a transaction.
+    timeout: Duration,
+    deliveries: Deliveries,
+}
+
+/// What became of the records of the transaction in hand.
+#[derive(Default)]
+struct Deliveries {
+    /// Behind the last record of each output that was stored.
+    ends: Vec<Option<Offset>>,
+    failed: Option<Fault>,
+}
+
+/// What a group has consumed, and which of its members says so.
+pub(crate) struct Consumed<'a> {
+    pub(crate) metadata: &'a ConsumerGroupMetadata,
+    pub(crate) offsets: &'a [(TopicPartition, Offset)],
+}
+
+/// Rows of a partition of a changelog.
+pub(crate) type RowsOf<'a> = (TopicPartition, &'a Vec<RowChange>);
+
+/// How a transaction has ended.
+pub(crate) enum Ended {
+    /// It is durable. Behind the last record of each output, in order: batches first, then rows.
+    Committed(Vec<Offset>),
+    /// Nothing of it happened, and nothing will.
+    Refused(Error),
+    /// Whether it happened will be known by the next producer of this name; this one is over.
+    Lost(Error),
+}
+
+/// What ends a transaction before it is committed.
+enum Failure {
+    Abortable(Error),
+    Fatal(Error),
+}
+
+impl Transactions {
+    /// Gets a producer ready. One of the same name before is over from here on, and its transaction is ended.
+    ///
+    /// # Errors
+    /// `Unavailable`; `Invalid` when the cluster does not allow it.
+    pub(crate) fn begin_with(
+        options: &Options,
+        news: &Arc<News>,
+        clock: &Arc<dyn Clock>,
+        name: &str,
+    ) -> Result<Self> {
+        let producer = Arc::new(client::transacting(options, news, name)?);
+        let queue = Queue::main(&producer);
+        producer.init_transactions(READY_WITHIN).map_err(|error| {
+            while deliveries::serve(&queue, Duration::ZERO, |event| hear(news, event)) {}
+            let fault = client::reason(client::fault_in(&error), news);
+            fault::error(format!("a producer cannot be made ready for transactions: transactional_id={name}"), fault)
+        })?;
+        Ok(Self {
+            queue,
+            producer,
+            sender: Sender::default(),
+            news: Arc::clone(news),
+            clock: Arc::clone(clock),
+            timeout: options.session_timeout,
+            deliveries: Deliveries::default(),
+        })
+    }
+
+    /// Makes all of it true, or nothing.
+    pub(crate) fn run(
+        &mut self,
+        outputs: &[(TopicPartition, Batch)],
+        rows: &[RowsOf<'_>],
+        consumed: Option<&Consumed<'_>>,
+    ) -> Ended {
+        let count = outputs.len() + rows.len();
+        self.deliveries = Deliveries { ends: vec![None; count], failed: None };
+        let deadline = self.clock.monotonic() + self.timeout;
+        if let Err(error) = self.producer.begin_transaction() {
+            return match self.failure(&error, "a transaction cannot be begun") {
+                Failure::Abortable(error) => Ended::Refused(error),
+                Failure::Fatal(error) => Ended::Lost(error),
+            };
+        }
+        match self.prepare(outputs, rows, consumed, deadline) {
+            Ok(()) => self.commit(deadline),
+            Err(Failure::Fatal(error)) => Ended::Lost(error),
+            Err(Failure::Abortable(error)) => match self.abort() {
+                Ok(()) => Ended::Refused(error),
+                Err(_) => Ended::Lost(Error::new(ErrorKind::Unknown, error.chain())),
+            },
+        }
+    }
+
+    fn prepare(
+        &mut self,
+        outputs: &[(TopicPartition, Batch)],
+        rows: &[RowsOf<'_>],
+        consumed: Option<&Consumed<'_>>,
+        deadline: Duration,
+    ) -> Result<(), Failure> {
+        self.send(outputs, rows, deadline)?;
+        if let Some(consumed) = consumed {
+            self.send_offsets(consumed, deadline)?;
+        }
+        self.wait_for_deliveries(deadline)
+    }
+
+    fn send(
+        &mut self,
+        outputs: &[(TopicPartition, Batch)],
+        rows: &[RowsOf<'_>],
+        deadline: Duration,
+    ) -> Result<(), Failure> {
+        let Self { producer, queue, sender, deliveries, news, clock, .. } = self;
+        let mut refused = |to: &TopicPartition, code| {
+            if code == RDKafkaErrorCode::QueueFull && clock.monotonic() < deadline {
+                serve(queue, Duration::from_millis(10), deliveries, news);
+                return Ok(());
+            }
+            let fault = client::fatal_error(producer.client()).unwrap_or(Fault::of_code(code));
+            Err(fault::error(format!("a record cannot be sent: partition={to}"), fault))
+        };
+        let mut send = || {
+            for (number, (to, batch)) in outputs.iter().enumerate() {
+                sender.send(producer, to, batch, number, &mut |code| refused(to, code))?;
+            }
+            for (number, (to, rows)) in (outputs.len()..).zip(rows) {
+                for row in *rows {
+                    sender.send_row(producer, to, row, number, &mut |code| refused(to, code))?;
+                }
+            }
+            Ok(())
+        };
+        send().map_err(Failure::Abortable)
+    }
+
+    fn send_offsets(&self, consumed: &Consumed<'_>, deadline: Duration) -> Result<(), Failure> {
+        let offsets = list(consumed.offsets.iter().map(|(at, offset)| (at, native_offset(*offset))));
+        loop {
+            let left = deadline.saturating_sub(self.clock.monotonic());
+            match self.producer.send_offsets_to_transaction(&offsets, consumed.metadata, left) {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {}
+                Err(error) => return Err(self.failure(&error, "what was consumed cannot be committed")),
+            }
+        }
+    }
+
+    fn wait_for_deliveries(&mut self, deadline: Duration) -> Result<(), Failure> {
+        while deliveries::outstanding_count(&self.producer) > 0 {
+            let left = deadline.saturating_sub(self.clock.monotonic());
+            if left.is_zero() {
+                break;
+            }
+            serve(&self.queue, left.min(Duration::from_millis(100)), &mut self.deliveries, &self.news);
+        }
+        let is_late = deliveries::outstanding_count(&self.producer) > 0;
+        let late = is_late.then(|| Fault::of_code(RDKafkaErrorCode::OperationTimedOut));
+        let Some(fault) = self.deliveries.failed.take().or(late) else { return Ok(()) };
+        let what = if fault.code == RDKafkaErrorCode::MessageSizeTooLarge {
+            "a record or a batch is larger than the broker takes"
+        } else {
+            "records could not be stored"
+        };
+        Err(Failure::Abortable(fault::error(what, client::reason(fault, &self.news))))
+    }
+
+    fn commit(&self, deadline: Duration) -> Ended {
+        loop {
+            // At the end of its time once more, for what was cut short before.
+            let left = deadline.saturating_sub(self.clock.monotonic()).max(Duration::from_secs(1));
+            match self.producer.commit_transaction(left) {
+                Ok(()) => {
+                    let ends = self.deliveries.ends.iter().map(|end| end.unwrap_or_default());
+                    return Ended::Committed(ends.collect());
+                }
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && self.clock.monotonic() < deadline => {}
+                Err(error) => {
+                    let fault = client::reason(client::fault_in(&error), &self.news);
+                    return Ended::Lost(fault::unknown("whether the transaction was committed is not known", fault));
+                }
+            }
+        }
+    }
+
+    fn abort(&mut self) -> Result<(), ()> {
+        let deadline = self.clock.monotonic() + ABORT_WITHIN;
+        // What is not delivered is purged, and its deliveries have to be taken before the rest can be done.
+        let mut patience = Duration::from_millis(10);
+        loop {
+            match self.producer.abort_transaction(patience) {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && self.clock.monotonic() < deadline => {}
+                Err(_) => return Err(()),
+            }
+            while serve(&self.queue, Duration::ZERO, &mut self.deliveries, &self.news) {}
+            patience = deadline.saturating_sub(self.clock.monotonic()).max(Duration::from_millis(10));
+        }
+    }
+
+    fn failure(&self, error: &KafkaError, what: &str) -> Failure {
+        let fault = client::fault_in(error);
+        let is_fatal = matches!(error, KafkaError::Transaction(native) if native.is_fatal());
+        if is_fatal {
+            let fault = client::fatal_error(self.producer.client()).unwrap_or(fault);
+            // Nothing was committed, but the name may be another's by now: the next of this name will know.
+            return Failure::Fatal(fault::unknown(what, fault));
+        }
+        Failure::Abortable(fault::error(what, client::reason(fault, &self.news)))
+    }
+
+    /// Why this producer can do nothing any more, if so.
+    pub(crate) fn fatal_error(&self) -> Option<Fault> {
+        client::fatal_error(self.producer.client())
+    }
+}
+
+/// Takes an event of the queue; returns whether there was one.
+fn serve(queue: &Queue, max_wait: Duration, into: &mut Deliveries, news: &News) -> bool {
+    deliveries::serve(queue, max_wait, |event| match event {
+        Event::Delivery(delivery) => match delivery.fate {
+            Fate::Stored => {
+                let end = Offset(u64::try_from(delivery.offset).unwrap_or(0)).plus(1);
+                if let Some(known) = into.ends.get_mut(delivery.opaque) {
+                    *known = (*known).max(Some(end));
+                }
+            }
+            Fate::NotStored(code) | Fate::Unknown(code) => {
+                into.failed.get_or_insert_with(|| Fault::of_code(code));
+            }
+        },
+        event => hear(news, event),
+    })
+}
+
+fn hear(news: &News, event: Event) {
+    if let Event::Fault(code, text) = event {
+        news.heard(Fault::new(code, text));
+    }
+}

@@ -1,0 +1,9 @@
+//! The log contract on a real broker.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod subject;
+
+use subject::KafkaSubject;
+
+linecook_log::conformance_tests!(KafkaSubject::new());
