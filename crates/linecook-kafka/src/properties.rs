@@ -235,7 +235,7 @@ mod tests {
         let Verdict::Refused { why } = added("security.protocol", "TLS") else { panic!("it is taken") };
         assert!(why.contains("security.protocol"), "{why}");
         assert!(matches!(added("socket.timeout.ms", "long"), Verdict::Refused { .. }));
-        assert!(matches!(added("client.id", "a\0b"), Verdict::Refused { .. }));
+        assert!(matches!(added("sasl.username", "a\0b"), Verdict::Refused { .. }));
     }
 
     /// Making a producer failed: a transaction takes ten seconds at most, and a request must not take longer.
