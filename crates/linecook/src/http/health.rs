@@ -39,7 +39,8 @@ pub(crate) struct Health {
 enum Services {
     /// They wait for the log.
     Starting {
-        why: String,
+        /// Why the last attempt came to nothing; none while the first is under way.
+        why: Option<String>,
     },
     Up(Vec<Watched>),
 }
@@ -50,13 +51,12 @@ const SILENT_AFTER: Duration = Duration::from_secs(30);
 impl Health {
     /// That of a process that is about to start.
     pub(crate) fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Self {
-        let why = "the log has not answered yet".to_owned();
-        Self { log, clock, services: RwLock::new(Services::Starting { why }) }
+        Self { log, clock, services: RwLock::new(Services::Starting { why: None }) }
     }
 
     /// The services could not be started yet.
     pub(crate) fn waits(&self, why: String) {
-        *self.services.write() = Services::Starting { why };
+        *self.services.write() = Services::Starting { why: Some(why) };
     }
 
     /// The services are there, and these are their workers.
@@ -66,10 +66,13 @@ impl Health {
 
     /// Why the services are not there yet, if so.
     pub(crate) fn why_starting(&self) -> Option<String> {
-        match &*self.services.read() {
-            Services::Starting { why } => Some(format!("the services are still starting: {why}")),
-            Services::Up(_) => None,
-        }
+        let why = match &*self.services.read() {
+            Services::Starting { why } => why.clone(),
+            Services::Up(_) => return None,
+        };
+        let of_log = || self.log.status().refuses_writes.map(|error| error.chain());
+        let why = why.or_else(of_log).unwrap_or_else(|| "the log has not answered yet".to_owned());
+        Some(format!("the services are still starting: {why}"))
     }
 
     /// Whether the process does what it is there for; if not, restarting it is what may help. It does not help against
@@ -80,9 +83,13 @@ impl Health {
 
     /// Whether it takes work now.
     pub(crate) fn ready(&self) -> Response {
-        let of_workers = self.of_workers(|worker| self.why_dead(worker).or_else(|| why_unready(worker)));
-        let of_log = self.log.status().refuses_writes.map(|error| format!("log: {}", error.chain()));
-        answer(self.why_starting().into_iter().chain(of_workers).chain(of_log).collect())
+        // The log is the reason then.
+        if let Some(why) = self.why_starting() {
+            return answer(vec![why]);
+        }
+        let mut reasons = self.of_workers(|worker| self.why_dead(worker).or_else(|| why_unready(worker)));
+        reasons.extend(self.log.status().refuses_writes.map(|error| format!("log: {}", error.chain())));
+        answer(reasons)
     }
 
     fn of_workers(&self, reason: impl Fn(&Watched) -> Option<String>) -> Vec<String> {
