@@ -153,9 +153,8 @@ impl Appender {
         });
         let serving = Arc::clone(&shared);
         let thread = thread::Builder::new().name("kafka-appender".into()).spawn(move || serving.run());
-        let thread = thread.map_err(|error| {
-            Error::new(ErrorKind::Unavailable, "a thread cannot be started").with_source(error)
-        })?;
+        let thread = thread
+            .map_err(|error| Error::new(ErrorKind::Unavailable, "a thread cannot be started").with_source(error))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 

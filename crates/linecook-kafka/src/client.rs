@@ -22,11 +22,7 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use crate::{
-    Options,
-    fault,
-    native::Fault,
-};
+use crate::{Options, fault, native::Fault};
 
 pub(crate) type Consumer = BaseConsumer<Context>;
 pub(crate) type Producer = BaseProducer<Context>;
@@ -111,7 +107,11 @@ impl ConsumerContext for Context {
         }
         let partitions = partitions(list);
         let is_lost = consumer.assignment_lost();
-        self.rebalances.lock().push_back(if is_lost { Rebalance::Lost(partitions) } else { Rebalance::Revoked(partitions) });
+        self.rebalances.lock().push_back(if is_lost {
+            Rebalance::Lost(partitions)
+        } else {
+            Rebalance::Revoked(partitions)
+        });
     }
 }
 
@@ -238,9 +238,9 @@ fn producing(options: &Options) -> ClientConfig {
 }
 
 fn create<T: FromClientConfigAndContext<Context>>(config: &ClientConfig, news: &Arc<News>) -> Result<T> {
-    config.create_with_context(Context::new(news)).map_err(|error| {
-        Error::invalid("a client of Kafka cannot be made with these properties").with_source(error)
-    })
+    config
+        .create_with_context(Context::new(news))
+        .map_err(|error| Error::invalid("a client of Kafka cannot be made with these properties").with_source(error))
 }
 
 /// What a call of rdkafka's says went wrong.

@@ -6,9 +6,7 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::{
-    Clock, Error, ErrorKind, GroupName, Offset, Partition, Result, TopicName, TopicPartition,
-};
+use linecook_log::{Clock, Error, ErrorKind, GroupName, Offset, Partition, Result, TopicName, TopicPartition};
 use parking_lot::RwLock;
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -214,7 +212,9 @@ impl Cluster {
     ) -> Result<Option<BTreeMap<TopicPartition, Offset>>> {
         match self.committed(group, Some(partitions), Stable::Required) {
             Err(fault) if fault.code == RDKafkaErrorCode::UnstableOffsetCommit => Ok(None),
-            Err(fault) => Err(self.error(format!("what a group has committed cannot be asked for: group={group}"), fault)),
+            Err(fault) => {
+                Err(self.error(format!("what a group has committed cannot be asked for: group={group}"), fault))
+            }
             Ok(offsets) => Ok(Some(offsets)),
         }
     }

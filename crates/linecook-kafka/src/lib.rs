@@ -28,4 +28,4 @@ mod watcher;
 
 pub use log::KafkaLog;
 pub use options::{Gap, Options};
-pub use properties::Properties;
+pub use properties::{Added, Clients, Properties, Verdict};

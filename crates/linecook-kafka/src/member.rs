@@ -158,7 +158,8 @@ impl KafkaMember {
         };
         let queues = spec.topics().iter().map(queue_of).collect();
         let subscribed: Vec<_> = spec.inputs.iter().map(|input| input.topics[0].as_str()).collect();
-        let failed = |error| fault::error(format!("the group cannot be joined: group={}", spec.group), client::fault_in(&error));
+        let failed =
+            |error| fault::error(format!("the group cannot be joined: group={}", spec.group), client::fault_in(&error));
         consumer.subscribe(&subscribed).map_err(failed)?;
         // After it has begun to join: who is replaced hears from the group that it is, and not only that its producer is.
         let transactions = Transactions::begin_with(&shared.options, news, &shared.clock, &name)?;

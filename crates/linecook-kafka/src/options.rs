@@ -6,6 +6,9 @@ use linecook_log::InstanceName;
 
 use crate::Properties;
 
+/// How long a process may be gone, and a transaction may take. A restart after a crash takes less.
+pub(crate) const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// See the fields; [`Options::new`] has what suits most clusters.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -41,7 +44,7 @@ impl Options {
             properties,
             instance,
             rows_folder,
-            session_timeout: Duration::from_secs(10),
+            session_timeout: SESSION_TIMEOUT,
             max_record_bytes: 1 << 20,
             gap: Gap::Refuse,
         }

@@ -40,9 +40,8 @@ impl Pulse {
         });
         let asking = Arc::clone(&shared);
         let thread = thread::Builder::new().name("kafka-pulse".into()).spawn(move || asking.run());
-        let thread = thread.map_err(|error| {
-            Error::new(ErrorKind::Unavailable, "a thread cannot be started").with_source(error)
-        })?;
+        let thread = thread
+            .map_err(|error| Error::new(ErrorKind::Unavailable, "a thread cannot be started").with_source(error))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 

@@ -77,7 +77,8 @@ impl Reader {
         let reader = PartitionReader::start(client, (&topic, native_partition(from.partition)), start, &wakeup)
             .map_err(|code| failed(Fault::of_code(code)))?;
         let deadline = self.clock.monotonic() + ANSWER_WITHIN;
-        let (mut taken, mut assembler, mut batches, mut bytes) = (Taken::default(), Assembler::default(), Vec::new(), 0);
+        let (mut taken, mut assembler, mut batches, mut bytes) =
+            (Taken::default(), Assembler::default(), Vec::new(), 0);
         loop {
             let mut is_any = false;
             for message in taken.take(reader.queue(), CHUNK.min(max_bytes / 64 + 1)) {

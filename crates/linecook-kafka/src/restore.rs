@@ -94,4 +94,3 @@ impl Restore {
 fn failed(from: &TopicPartition, fault: Fault) -> Error {
     fault::error(format!("rows cannot be restored: changelog={from}"), fault)
 }
-

@@ -139,9 +139,8 @@ impl Tables {
     /// Lets go what a worker had before and does not own any more.
     pub(crate) fn let_go_others(&self, service: &GroupName, seat: &Seat, is_owned: impl Fn(&TableKey) -> bool) {
         let mut open = self.open.write();
-        let gone = open.extract_if(|key, table| {
-            key.service == *service && table.state.lock().seat == *seat && !is_owned(key)
-        });
+        let gone =
+            open.extract_if(|key, table| key.service == *service && table.state.lock().seat == *seat && !is_owned(key));
         close_all(gone.map(|(_, table)| table));
     }
 
@@ -168,7 +167,10 @@ impl Tables {
 fn close_all(tables: impl IntoIterator<Item = Arc<LocalTable>>) {
     for table in tables {
         if let Err(error) = table.close() {
-            tracing::warn!(error = error.chain(), "rows could not be persisted; they are restored from their changelog");
+            tracing::warn!(
+                error = error.chain(),
+                "rows could not be persisted; they are restored from their changelog"
+            );
         }
     }
 }
@@ -205,7 +207,8 @@ fn is_trusted(store: &Store, start: Offset, now: Timestamp) -> Result<bool> {
         return Ok(true);
     }
     let written_at = store.get(WRITTEN_AT).map_err(rows_error)?;
-    let written_at = written_at.and_then(|bytes| bytes.first_chunk().map(|bytes| Timestamp(i64::from_le_bytes(*bytes))));
+    let written_at =
+        written_at.and_then(|bytes| bytes.first_chunk().map(|bytes| Timestamp(i64::from_le_bytes(*bytes))));
     let is_fresh = written_at.is_some_and(|at| now.since(at) < TRUSTED_FOR && at.since(now) < TRUSTED_FOR);
     Ok(is_fresh && store.persisted().0 >= start.0)
 }

@@ -87,12 +87,7 @@ impl Transactions {
     ///
     /// # Errors
     /// `Unavailable`; `Invalid` when the cluster does not allow it.
-    pub(crate) fn begin_with(
-        options: &Options,
-        news: &Arc<News>,
-        clock: &Arc<dyn Clock>,
-        name: &str,
-    ) -> Result<Self> {
+    pub(crate) fn begin_with(options: &Options, news: &Arc<News>, clock: &Arc<dyn Clock>, name: &str) -> Result<Self> {
         let producer = Arc::new(client::transacting(options, news, name)?);
         let queue = Queue::main(&producer);
         producer.init_transactions(READY_WITHIN).map_err(|error| {

@@ -51,9 +51,8 @@ impl Watcher {
         let shared = Arc::new(Shared { cluster: Arc::clone(cluster), wakeup, state });
         let watching = Arc::clone(&shared);
         let thread = thread::Builder::new().name("kafka-watcher".into()).spawn(move || watching.run());
-        let thread = thread.map_err(|error| {
-            Error::new(ErrorKind::Unavailable, "a thread cannot be started").with_source(error)
-        })?;
+        let thread = thread
+            .map_err(|error| Error::new(ErrorKind::Unavailable, "a thread cannot be started").with_source(error))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 

@@ -145,13 +145,16 @@ impl KafkaMember {
         let what = if begin < start {
             format!("records that were not read are gone: partition={at} read_up_to={begin} start={start}")
         } else {
-            format!("the partition ends before what was read of it; was its topic created anew? partition={at} read_up_to={begin} end={end}")
+            format!(
+                "the partition ends before what was read of it; was its topic created anew? partition={at} read_up_to={begin} end={end}"
+            )
         };
         if self.shared.options.gap == Gap::Accept {
             tracing::warn!(group = %self.spec.group, "{what}; goes on at the start, as it was told to");
             return Ok(start);
         }
-        let why = format!("{what}; nothing of it is read until the group is told to go on behind the gap: --accept-gap");
+        let why =
+            format!("{what}; nothing of it is read until the group is told to go on behind the gap: --accept-gap");
         tracing::error!(group = %self.spec.group, "{why}");
         Err(why)
     }

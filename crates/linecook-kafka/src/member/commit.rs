@@ -69,9 +69,10 @@ impl KafkaMember {
             return Err(Error::invalid("a commit without an offset speaks for no partition"));
         }
         for (at, offset) in offsets {
-            let owned = self.owned.iter().find(|owned| owned.at == *at).ok_or_else(|| {
-                Error::new(ErrorKind::Fenced, format!("the partition is not owned: partition={at}"))
-            })?;
+            let owned =
+                self.owned.iter().find(|owned| owned.at == *at).ok_or_else(|| {
+                    Error::new(ErrorKind::Fenced, format!("the partition is not owned: partition={at}"))
+                })?;
             if *offset < owned.committed || *offset > owned.seen {
                 let (committed, seen) = (owned.committed, owned.seen);
                 let text = format!(

@@ -65,9 +65,8 @@ impl Message {
             }
             let (mut name, mut value, mut length) = (ptr::null(), ptr::null(), 0);
             // SAFETY: the headers live as long as the message; the three are ours.
-            let end = unsafe {
-                sys::rd_kafka_header_get_all(headers, index, &raw mut name, &raw mut value, &raw mut length)
-            };
+            let end =
+                unsafe { sys::rd_kafka_header_get_all(headers, index, &raw mut name, &raw mut value, &raw mut length) };
             if fault_of(end).is_some() {
                 return None;
             }

@@ -28,7 +28,12 @@ impl KafkaSubject {
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         if std::env::var_os("RUST_LOG").is_some() {
-            drop(tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_test_writer().try_init());
+            drop(
+                tracing_subscriber::fmt()
+                    .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+                    .with_test_writer()
+                    .try_init(),
+            );
         }
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let now = SystemClock::new().timestamp().0;

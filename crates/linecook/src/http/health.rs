@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use linecook_log::{Clock, Log};
+use parking_lot::RwLock;
 use serde_json::{Value, json};
 
 use super::Problem;
@@ -31,28 +32,71 @@ pub(crate) struct Watched {
 pub(crate) struct Health {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
-    workers: Vec<Watched>,
+    services: RwLock<Services>,
+}
+
+/// How far the services are.
+enum Services {
+    /// They wait for the log.
+    Starting {
+        /// Why the last attempt came to nothing; none while the first is under way.
+        why: Option<String>,
+    },
+    Up(Vec<Watched>),
 }
 
 /// A worker polls many times a second, and a batch takes a fraction of one.
 const SILENT_AFTER: Duration = Duration::from_secs(30);
 
 impl Health {
-    pub(crate) fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>, workers: Vec<Watched>) -> Self {
-        Self { log, clock, workers }
+    /// That of a process that is about to start.
+    pub(crate) fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Self {
+        Self { log, clock, services: RwLock::new(Services::Starting { why: None }) }
     }
 
-    /// Whether the process does what it is there for; if not, restarting it is what may help.
+    /// The services could not be started yet.
+    pub(crate) fn waits(&self, why: String) {
+        *self.services.write() = Services::Starting { why: Some(why) };
+    }
+
+    /// The services are there, and these are their workers.
+    pub(crate) fn is_up(&self, workers: Vec<Watched>) {
+        *self.services.write() = Services::Up(workers);
+    }
+
+    /// Why the services are not there yet, if so.
+    pub(crate) fn why_starting(&self) -> Option<String> {
+        let why = match &*self.services.read() {
+            Services::Starting { why } => why.clone(),
+            Services::Up(_) => return None,
+        };
+        let of_log = || self.log.status().refuses_writes.map(|error| error.chain());
+        let why = why.or_else(of_log).unwrap_or_else(|| "the log has not answered yet".to_owned());
+        Some(format!("the services are still starting: {why}"))
+    }
+
+    /// Whether the process does what it is there for; if not, restarting it is what may help. It does not help against
+    /// a log that cannot be reached.
     pub(crate) fn alive(&self) -> Response {
-        answer(self.workers.iter().filter_map(|worker| self.why_dead(worker)).collect())
+        answer(self.of_workers(|worker| self.why_dead(worker)))
     }
 
     /// Whether it takes work now.
     pub(crate) fn ready(&self) -> Response {
-        let of_workers = self.workers.iter().filter_map(|worker| self.why_dead(worker).or_else(|| why_unready(worker)));
-        let mut reasons: Vec<_> = of_workers.collect();
+        // The log is the reason then.
+        if let Some(why) = self.why_starting() {
+            return answer(vec![why]);
+        }
+        let mut reasons = self.of_workers(|worker| self.why_dead(worker).or_else(|| why_unready(worker)));
         reasons.extend(self.log.status().refuses_writes.map(|error| format!("log: {}", error.chain())));
         answer(reasons)
+    }
+
+    fn of_workers(&self, reason: impl Fn(&Watched) -> Option<String>) -> Vec<String> {
+        match &*self.services.read() {
+            Services::Starting { .. } => Vec::new(),
+            Services::Up(workers) => workers.iter().filter_map(reason).collect(),
+        }
     }
 
     fn why_dead(&self, worker: &Watched) -> Option<String> {

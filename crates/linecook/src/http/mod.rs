@@ -6,6 +6,7 @@
 
 mod blocking;
 mod edge;
+mod gate;
 mod health;
 mod metrics_page;
 mod path;
@@ -17,6 +18,7 @@ pub use edge::{Edge, Producer};
 pub use path::PathText;
 pub use problem::Problem;
 
+pub(crate) use gate::Gate;
 pub(crate) use health::{Health, Watched};
 pub(crate) use metrics_page::MetricsPage;
-pub(crate) use server::{Server, listen, routes};
+pub(crate) use server::{Server, early_routes, listen, routes};

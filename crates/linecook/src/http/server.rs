@@ -1,9 +1,9 @@
 //! Listening, answering, and ending in good order.
 
-use std::{fmt, io, net::TcpListener, sync::Arc, thread, time::Duration};
+use std::{fmt, io, net::TcpListener, panic, sync::Arc, thread, time::Duration};
 
 use axum::{
-    Router,
+    Router, ServiceExt,
     extract::Request,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Health, MetricsPage, Problem, blocking};
+use super::{Gate, Health, MetricsPage, Problem, blocking};
 use crate::settings::HostPort;
 
 /// Binds the address; the port may be 0 for a free one.
@@ -27,13 +27,27 @@ pub(crate) fn listen(address: &HostPort) -> io::Result<TcpListener> {
 }
 
 /// A service's routes with those that every process has around them.
-pub(crate) fn routes(of_services: Router, health: Arc<Health>, metrics: Arc<MetricsPage>) -> Router {
-    let (alive, ready) = (Arc::clone(&health), health);
-    of_services
+pub(crate) fn routes(of_services: Router, health: &Arc<Health>, metrics: &Arc<MetricsPage>) -> Router {
+    with_our_own(of_services, health, metrics).fallback(unknown_path)
+}
+
+/// Those that every process has, before its services are there.
+pub(crate) fn early_routes(health: &Arc<Health>, metrics: &Arc<MetricsPage>) -> Router {
+    let starting = Arc::clone(health);
+    let not_yet = async move |request: Request| {
+        let why = starting.why_starting().unwrap_or_else(|| "the services have just started".to_owned());
+        let is_read = request.method().is_safe();
+        Problem::unavailable(if is_read { why } else { format!("nothing was stored: {why}") })
+    };
+    with_our_own(Router::new(), health, metrics).fallback(not_yet)
+}
+
+fn with_our_own(routes: Router, health: &Arc<Health>, metrics: &Arc<MetricsPage>) -> Router {
+    let (alive, ready, metrics) = (Arc::clone(health), Arc::clone(health), Arc::clone(metrics));
+    routes
         .route("/healthz", get(async move || alive.alive()))
         .route("/readyz", get(async move || ready.ready()))
         .route("/metrics", get(async move || blocking(move || page(&metrics)).await))
-        .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
 }
 
@@ -71,7 +85,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Answers on `listener` until it is stopped.
-    pub(crate) fn start(listener: TcpListener, routes: Router) -> io::Result<Self> {
+    pub(crate) fn start(listener: TcpListener, gate: Gate) -> io::Result<Self> {
         let runtime = runtime::Builder::new_multi_thread()
             .thread_name("http")
             .max_blocking_threads(BLOCKING_THREADS)
@@ -86,7 +100,7 @@ impl Server {
             // An answer is one small write: waiting for more to send with it only delays it.
             let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
             let until = async move { drop(stopped.wait_for(|is_stopped| *is_stopped).await) };
-            if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(until).await {
+            if let Err(error) = axum::serve(listener, gate.into_make_service()).with_graceful_shutdown(until).await {
                 tracing::error!(%error, "the HTTP server ended");
             }
         });
@@ -97,18 +111,28 @@ impl Server {
     pub(crate) fn stop<T>(mut self, max_wait: Duration, then: impl FnOnce() -> T) -> T {
         self.stop.send_replace(true);
         let Self { runtime, task, .. } = &mut self;
-        let runtime = runtime.as_ref().expect("it is not being dropped");
-        // On a thread of its own: that of the caller may be another runtime's, and must not wait in here.
-        thread::scope(|scope| {
-            scope.spawn(|| runtime.block_on(async { drop(tokio::time::timeout(max_wait, task).await) }));
-        });
+        wait_on(runtime.as_ref(), async { drop(tokio::time::timeout(max_wait, task).await) });
         then()
+    }
+
+    /// Waits for that.
+    pub(crate) fn wait_for<T: Send>(&self, future: impl Future<Output = T> + Send) -> T {
+        wait_on(self.runtime.as_ref(), future)
     }
 
     /// For tasks beside the server, as waiting for signals.
     pub(crate) fn runtime(&self) -> &Runtime {
         self.runtime.as_ref().expect("it is not being dropped")
     }
+}
+
+/// Waits on a thread of its own: that of the caller may be another runtime's, and must not wait in here.
+fn wait_on<T: Send>(runtime: Option<&Runtime>, future: impl Future<Output = T> + Send) -> T {
+    let runtime = runtime.expect("it is not being dropped");
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| runtime.block_on(future)).join();
+        waiting.unwrap_or_else(|payload| panic::resume_unwind(payload))
+    })
 }
 
 impl Drop for Server {

@@ -16,12 +16,13 @@ const DROP: &str = "Forgets a group: records are not kept for it any longer. If 
 
 /// The program's command line.
 pub(crate) fn command(program: &Program, settings: &[Entry]) -> Command {
-    let config = Arg::new("config")
-        .long("config")
-        .value_name("FILE")
-        .value_parser(value_parser!(PathBuf))
-        .global(true)
-        .help(format!("The settings file, TOML [environment: {CONFIG_VARIABLE}]"));
+    let config =
+        Arg::new("config").long("config").value_name("FILE").value_parser(value_parser!(PathBuf)).global(true).help(
+            format!(
+                "The settings file, TOML, or one with properties of Kafka clients as Python reads them \
+             [environment: {CONFIG_VARIABLE}]"
+            ),
+        );
     let mut command = Command::new(program.name)
         .version(env!("CARGO_PKG_VERSION"))
         .about(program.about)
@@ -53,12 +54,17 @@ fn setting(entry: &Entry) -> Arg {
     let doc = entry.doc();
     let heading = name.section().map_or_else(|| "Settings".to_owned(), |section| format!("Settings of {section}"));
     let flag = flag_of(entry);
-    Arg::new(flag.clone())
+    let argument = Arg::new(flag.clone())
         .long(flag)
         .value_name("VALUE")
         .global(true)
         .help(format!("{}{}{default}", doc[..1].to_uppercase(), &doc[1..]))
-        .help_heading(heading)
+        .help_heading(heading);
+    if !entry.is_truth() {
+        return argument;
+    }
+    // Alone it says yes. Only `=` gives it a value, or the command behind it would be taken for one.
+    argument.num_args(0..=1).require_equals(true).default_missing_value("true")
 }
 
 /// The flag of a setting without its dashes.

@@ -1,17 +1,29 @@
 //! The program around services: command line, settings, start, shutdown.
 //!
 //! ```text
-//!  main ──► arguments ──► settings ──► services ──► run: log, topics, workers, HTTP, signals
+//!  main ──► arguments ──► settings ──► services ──► run: log, HTTP, then topics and workers; signals
 //!                                           └─────► or a command: settings, topology, log, groups, the services' own
 //! ```
 
 mod arguments;
+mod dump;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(not(feature = "kafka"))]
+#[path = "no_kafka.rs"]
+mod kafka;
 mod log_commands;
 mod logging;
+mod open_log;
+mod partitions;
 mod process_settings;
 mod run;
+mod running;
 mod screen;
 mod selection;
+mod servers;
+mod slot;
+mod start;
 mod stop;
 mod workers;
 
@@ -19,7 +31,7 @@ use std::{ffi::OsString, io::Write, process::ExitCode, sync::Arc};
 
 use clap::ArgMatches;
 
-pub use run::Running;
+pub use running::Running;
 pub use stop::Stop;
 
 use crate::{

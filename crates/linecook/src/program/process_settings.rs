@@ -4,14 +4,19 @@ use std::{path::PathBuf, time::Duration};
 
 use linecook_log::InstanceName;
 
-use super::{Program, logging::LogFormat};
-use crate::settings::{ByteSize, HostPort, Key, Settings};
+use super::{Program, kafka::Cluster, logging::LogFormat, open_log::LogKind, servers::Servers};
+use crate::settings::{ByteSize, HostPort, KAFKA_CLIENT, Key, Origin, Settings};
 
 #[derive(Debug, Clone)]
 pub(crate) struct ProcessSettings {
     pub(crate) data_dir: PathBuf,
     pub(crate) http_address: HostPort,
-    pub(crate) instance: InstanceName,
+    /// If one was given.
+    pub(crate) instance: Option<InstanceName>,
+    pub(crate) log: LogKind,
+    pub(crate) cluster: Cluster,
+    #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "this build has no log that could have a gap"))]
+    pub(crate) accept_gap: bool,
     pub(crate) partitions: u32,
     pub(crate) workers: u32,
     pub(crate) retention: Duration,
@@ -25,19 +30,37 @@ impl ProcessSettings {
     pub(crate) fn from_settings(settings: &mut Settings, program: &Program) -> Self {
         let data_dir = Key::new("data_dir", "where the log and the tables are kept");
         let http_address = Key::new("http_address", "where HTTP is answered, as host:port; port 0 takes a free one");
-        let instance = Key::new("instance", "the name of this process among those of its services");
+        let instance = Key::new(
+            "instance",
+            "the name of this process among those of its services; without it, the host's name and the first number \
+             that is free",
+        );
+        let accept_gap = Key::new(
+            "accept_gap",
+            "on kafka: whether to go on with the first record that is there when some that were not read are gone",
+        );
         let partitions = Key::new("partitions", "how many partitions a new topic gets").within(1..=1024);
         let workers = Key::new("workers", "how many threads each service works with").within(1..=64);
-        let retention = Key::new("retention_days", "how long records are kept").within(1..=36_500);
-        let retention_bytes = Key::new("retention_bytes", "how much the log may take; without it, what the disk has");
-        let reserve = Key::new("reserve_bytes", "writes are refused while the disk has less free space than this");
+        let retention = Key::new("retention_days", "on the embedded log: how long records are kept").within(1..=36_500);
+        let retention_bytes =
+            Key::new("retention_bytes", "on the embedded log: how much it may take; without it, what the disk has");
+        let reserve = Key::new(
+            "reserve_bytes",
+            "on the embedded log: writes are refused while the disk has less free space than this",
+        );
         let max_record = Key::new("max_record_bytes", "the largest record").within(1024..=16 << 20);
         let log_format = Key::new("log_format", "how events are told on standard error: text or json");
         let default_data_dir = PathBuf::from(format!("./{}-data", program.name));
+        let data_dir = settings.get(data_dir, default_data_dir);
+        let http_address = settings.get(http_address, default_address(program));
+        let (log, cluster) = log_of(settings);
         Self {
-            data_dir: settings.get(data_dir, default_data_dir),
-            http_address: settings.get(http_address, default_address(program)),
-            instance: settings.get(instance, Instance::of_host()).0,
+            data_dir,
+            http_address,
+            log,
+            cluster,
+            accept_gap: settings.get(accept_gap, false),
+            instance: settings.optional(instance).map(|Instance(name)| name),
             partitions: settings.get(partitions, 4),
             workers: settings.get(workers, 1),
             retention: settings.get(retention, Duration::from_hours(7 * 24)),
@@ -49,6 +72,19 @@ impl ProcessSettings {
     }
 }
 
+/// Which log it is, and where. A file that can have nothing but properties of Kafka is a wish for it.
+fn log_of(settings: &mut Settings) -> (LogKind, Cluster) {
+    let log = Key::new("log", "where records are kept: embedded, which needs nothing else, or kafka");
+    let servers = Key::<Servers>::new(
+        "bootstrap_servers",
+        "on kafka: where the cluster is, as host:port, several with commas between them",
+    );
+    let implied = settings.only_properties(KAFKA_CLIENT).map(|origin| (LogKind::Kafka, origin));
+    let log = settings.get_implied(log, implied.unwrap_or((LogKind::Embedded, Origin::Default)));
+    let servers = settings.optional(servers);
+    (log, Cluster::from_settings(settings, log, servers.as_ref()))
+}
+
 /// Loopback, at the port of the first service.
 fn default_address(program: &Program) -> HostPort {
     let port = program.services.first().map_or(5000, |service| service.port);
@@ -57,15 +93,6 @@ fn default_address(program: &Program) -> HostPort {
 
 /// The name of an instance as a setting.
 struct Instance(InstanceName);
-
-impl Instance {
-    /// The host's name, and 1: on the embedded log only one process uses a data directory.
-    fn of_host() -> Self {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let name = InstanceName::new(format!("{host}-1"));
-        Self(name.unwrap_or_else(|_| InstanceName::new("localhost-1").expect("this is a name")))
-    }
-}
 
 impl crate::settings::SettingValue for Instance {
     type Written = String;

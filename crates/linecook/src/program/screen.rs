@@ -2,13 +2,14 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::Prepared;
+use super::{Prepared, open_log::LogKind};
 
 pub(crate) struct Screen<'a> {
     pub(crate) prepared: &'a Prepared,
     pub(crate) address: SocketAddr,
-    /// How many partitions the topics have, which may be others than the setting asks for.
-    pub(crate) partition_count: u32,
+    /// How many partitions the topics have, which may be others than the setting asks for; none while the log has not
+    /// said so.
+    pub(crate) partition_count: Option<u32>,
 }
 
 impl fmt::Display for Screen<'_> {
@@ -22,7 +23,12 @@ impl fmt::Display for Screen<'_> {
         if !selection.others().is_empty() {
             line(f, "not here", &selection.others().join(", "))?;
         }
-        line(f, "log", &format!("embedded, {} partitions a topic, exactly once", self.partition_count))?;
+        let log = match process.log {
+            LogKind::Embedded => "embedded".to_owned(),
+            LogKind::Kafka => format!("kafka at {}", process.cluster.servers()),
+        };
+        let partitions = self.partition_count.map(|count| format!(", {count} partitions a topic")).unwrap_or_default();
+        line(f, "log", &format!("{log}{partitions}, exactly once"))?;
         line(f, "data", &data_dir.display())?;
         line(f, "url", &url)?;
         for definition in definitions.iter().filter(|definition| selection.has(definition.name)) {

@@ -3,7 +3,7 @@
 use linecook_log::{Error, ErrorKind};
 
 /// An end with a message for who called the program, and an exit code for who calls it from a script.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stop {
     code: u8,
     message: String,

@@ -9,11 +9,14 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::{Clock, ErrorKind, Log};
+use linecook_log::{Clock, Error, ErrorKind, InstanceName, Log};
 use tokio::sync::watch;
 
-use super::{Prepared, Stop};
-use crate::{Metrics, Seat, Step, Worker, WorkerHealth, http::Watched};
+use super::{
+    Prepared, Stop,
+    start::{Progress, end},
+};
+use crate::{Limits, Metrics, Seat, Step, Worker, WorkerHealth, http::Watched};
 
 /// How long a worker may be busy with what it polled before others get its partitions.
 const MAX_SILENCE: Duration = Duration::from_secs(60);
@@ -22,7 +25,15 @@ const MAX_SILENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Workers {
     threads: Vec<Running>,
     stop: Arc<AtomicBool>,
-    replaced: watch::Sender<Option<String>>,
+}
+
+/// What all of them are told, and whom they tell.
+pub(crate) struct Terms {
+    /// The process that they belong to.
+    pub(crate) instance: InstanceName,
+    pub(crate) limits: Limits,
+    /// Where one tells that the program has to end.
+    pub(crate) progress: watch::Sender<Progress>,
 }
 
 struct Running {
@@ -39,39 +50,33 @@ impl Workers {
         log: &Arc<dyn Log>,
         clock: &Arc<dyn Clock>,
         metrics: &Metrics,
+        terms: &Terms,
     ) -> Result<Self, Stop> {
-        let mut workers = Self { threads: Vec::new(), stop: Arc::default(), replaced: watch::Sender::default() };
+        let mut workers = Self { threads: Vec::new(), stop: Arc::default() };
         for service in prepared.services.iter().filter(|service| prepared.runs(service.name().as_str())) {
             for worker in 0..prepared.process.workers {
-                let instance = prepared.process.instance.clone();
-                let seat = Seat { instance, worker, max_silence: MAX_SILENCE };
+                let seat = Seat { instance: terms.instance.clone(), worker, max_silence: MAX_SILENCE };
                 let name = format!("{}-{}", service.name(), worker + 1);
                 let worker = Worker::new(Arc::clone(service), Arc::clone(log), Arc::clone(clock), seat, metrics);
-                workers.run(name, worker)?;
+                workers.run(name, worker.with_limits(terms.limits), &terms.progress)?;
             }
         }
         Ok(workers)
     }
 
-    fn run(&mut self, name: String, worker: Worker) -> Result<(), Stop> {
+    fn run(&mut self, name: String, worker: Worker, progress: &watch::Sender<Progress>) -> Result<(), Stop> {
         let (health, has_ended) = (worker.health(), Arc::<AtomicBool>::default());
         let (stop, ended) = (Arc::clone(&self.stop), Arc::clone(&has_ended));
-        let replaced = self.replaced.clone();
-        let label = name.clone();
+        let (label, progress) = (name.clone(), progress.clone());
         let work = move || {
             // Set however the thread ends, by a panic of ours, too.
             let _ended = SetOnDrop(ended);
-            work(&label, worker, &stop, &replaced);
+            work(&label, worker, &stop, &progress);
         };
         let thread = thread::Builder::new().name(name.clone()).spawn(work);
         let thread = thread.map_err(|error| Stop::failed(format!("cannot start a worker: {error}")))?;
         self.threads.push(Running { name, health, has_ended, thread });
         Ok(())
-    }
-
-    /// Why they are over, when another process has taken over their names.
-    pub(crate) fn replaced(&self) -> watch::Receiver<Option<String>> {
-        self.replaced.subscribe()
     }
 
     /// What to ask how they are.
@@ -106,7 +111,8 @@ impl Drop for SetOnDrop {
     }
 }
 
-fn work(name: &str, mut worker: Worker, stop: &AtomicBool, replaced: &watch::Sender<Option<String>>) {
+fn work(name: &str, mut worker: Worker, stop: &AtomicBool, progress: &watch::Sender<Progress>) {
+    let health = worker.health();
     while !stop.load(Ordering::Acquire) {
         match worker.step() {
             Ok(Step::Blocked { wait }) => thread::park_timeout(wait),
@@ -115,9 +121,8 @@ fn work(name: &str, mut worker: Worker, stop: &AtomicBool, replaced: &watch::Sen
                 if error.kind() != ErrorKind::Closed {
                     tracing::error!(worker = name, error = error.chain(), "a worker cannot go on");
                 }
-                if error.kind() == ErrorKind::Fenced {
-                    replaced.send_replace(Some(error.chain()));
-                }
+                let has_worked = health.report().last_poll.is_some();
+                why_all_end(error, has_worked).into_iter().for_each(|why| end(progress, why));
                 return;
             }
         }
@@ -125,4 +130,11 @@ fn work(name: &str, mut worker: Worker, stop: &AtomicBool, replaced: &watch::Sen
     if let Err(error) = worker.leave() {
         tracing::warn!(worker = name, error = error.chain(), "a worker could not leave in good order");
     }
+}
+
+/// Why the program has to end with one of its workers, if so: another process has its name, or the log refuses it from
+/// the start and will do so again. What stops one later is for a person to look at, while the others go on.
+fn why_all_end(error: Error, has_worked: bool) -> Option<Stop> {
+    let is_refused = error.kind() == ErrorKind::Invalid && !has_worked;
+    (error.kind() == ErrorKind::Fenced || is_refused).then(|| Stop::from(error))
 }

@@ -9,6 +9,7 @@ use toml::{
 
 use super::{
     fault::{Fault, FilePlace, Origin},
+    ini,
     literal::Literal,
     sources::{FileKind, SettingsFile},
 };
@@ -41,6 +42,7 @@ impl Content {
 pub(super) fn read(file: &SettingsFile) -> (Nodes, Vec<Fault>) {
     match file.kind {
         FileKind::Toml => read_toml(&file.path, &file.text),
+        FileKind::Ini => ini::read(&file.path, &file.text),
     }
 }
 
@@ -85,6 +87,11 @@ fn node(key: Range<usize>, value: &Spanned<DeValue<'_>>, lines: &Lines<'_>) -> N
         value => Content::Value(literal(value)),
     };
     Node { line: lines.position(key.start).0, content }
+}
+
+/// Whether a text can be read as TOML.
+pub(super) fn is_toml(text: &str) -> bool {
+    DeTable::parse_recoverable(text).1.iter().all(is_twice)
 }
 
 /// A list as it stands in a file: as it is printed, it can be given as a flag or a variable, too.

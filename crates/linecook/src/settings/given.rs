@@ -1,6 +1,6 @@
 //! What the sources gave and nobody has asked for yet. What is left at the end is unknown.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, mem, path::PathBuf};
 
 use super::{
     fault::{Fault, FilePlace, Origin},
@@ -8,11 +8,12 @@ use super::{
     known::Known,
     literal::{Literal, Shape},
     name::{SettingName, flag_spelling},
-    sources::Sources,
+    sources::{FileKind, Sources},
 };
 
 pub(super) struct Given {
     path: PathBuf,
+    kind: FileKind,
     file: Nodes,
     environment: BTreeMap<String, String>,
     flags: BTreeMap<String, String>,
@@ -45,8 +46,8 @@ impl Given {
         let (tree, in_file) = sources.file.as_ref().map(file::read).unwrap_or_default();
         faults.extend(in_file);
         let flags = once_each(sources.flags, &mut faults);
-        let path = sources.file.map(|file| file.path).unwrap_or_default();
-        (Self { path, file: tree, environment: sources.environment.into_iter().collect(), flags }, faults)
+        let (path, kind) = sources.file.map_or((PathBuf::new(), FileKind::Toml), |file| (file.path, file.kind));
+        (Self { path, kind, file: tree, environment: sources.environment.into_iter().collect(), flags }, faults)
     }
 
     /// All that was given for a setting, the weakest first, so that the last one counts.
@@ -65,6 +66,9 @@ impl Given {
     }
 
     fn claim_in_file(&mut self, name: &SettingName) -> Option<Node> {
+        if self.kind == FileKind::Ini {
+            return None;
+        }
         let Some(section) = name.section() else { return self.file.remove(name.key()) };
         match &mut self.file.get_mut(section)?.content {
             Content::Section(nodes) => nodes.remove(name.key()),
@@ -72,7 +76,19 @@ impl Given {
         }
     }
 
-    fn in_file(&self, line: usize) -> Origin {
+    /// What the file has in a section of properties.
+    pub(super) fn claim_properties(&mut self, section: &str) -> Option<Nodes> {
+        let Content::Section(nodes) = &mut self.file.get_mut(section)?.content else { return None };
+        Some(mem::take(nodes))
+    }
+
+    /// Where that section begins in a file that can have nothing but properties.
+    pub(super) fn only_properties(&self, section: &str) -> Option<Origin> {
+        let node = self.file.get(section).filter(|_| self.kind == FileKind::Ini)?;
+        Some(self.in_file(node.line))
+    }
+
+    pub(super) fn in_file(&self, line: usize) -> Origin {
         Origin::File(FilePlace { path: self.path.clone(), line: Some(line), column: None })
     }
 
@@ -95,6 +111,14 @@ impl Given {
     fn unknown_in_file(&self, known: &Known, key: &str, node: &Node) -> Vec<Fault> {
         let fault = |line, message| Fault::new(self.in_file(line), message);
         match &node.content {
+            _ if known.property_sections.contains(key) && matches!(node.content, Content::Section(_)) => Vec::new(),
+            _ if self.kind == FileKind::Ini => {
+                let reason = match known.sections.contains(key) || known.is_unused_section(key) {
+                    true => "settings of a service are given in a TOML file, as flags or as variables".to_owned(),
+                    false => format!("unknown section, {}", known.nearest_property_section(key)),
+                };
+                vec![fault(node.line, format!("{reason}: section={key}"))]
+            }
             _ if known.is_unused_section(key) => Vec::new(),
             Content::Section(nodes) if known.has_section(key) => {
                 let unknown = |(inner, node): (&String, &Node)| {

@@ -11,13 +11,15 @@ pub(super) struct Known {
     pub(super) sections: BTreeSet<String>,
     /// Sections of services that are not part of this run.
     pub(super) unused_sections: BTreeSet<String>,
+    /// Sections of properties that are somebody else's.
+    pub(super) property_sections: BTreeSet<String>,
     /// Variables with our prefix that somebody else reads.
     pub(super) other_variables: BTreeSet<String>,
 }
 
 impl Known {
     pub(super) fn has_section(&self, section: &str) -> bool {
-        self.sections.contains(section)
+        self.sections.contains(section) || self.property_sections.contains(section)
     }
 
     pub(super) fn is_unused_section(&self, section: &str) -> bool {
@@ -44,7 +46,12 @@ impl Known {
     }
 
     pub(super) fn nearest_section(&self, section: &str) -> String {
-        nearest(section, self.sections.union(&self.unused_sections).cloned(), "")
+        let all = [&self.sections, &self.unused_sections, &self.property_sections];
+        nearest(section, all.into_iter().flatten().cloned(), "")
+    }
+
+    pub(super) fn nearest_property_section(&self, section: &str) -> String {
+        nearest(section, self.property_sections.iter().cloned(), "")
     }
 
     pub(super) fn nearest_variable(&self, variable: &str) -> String {
@@ -60,17 +67,22 @@ impl Known {
 /// The known word that is most like this one, or else all of them. The prefix that all share is left out of the
 /// comparison, where it would make everything alike.
 fn nearest(word: &str, known: impl Iterator<Item = String>, prefix: &str) -> String {
-    /// What `clap` takes for its "did you mean".
-    const LIKENESS: f64 = 0.7;
     let known: BTreeSet<String> = known.collect();
-    let likeness = |other: &String| strsim::jaro(&word.to_lowercase(), &other.to_lowercase());
-    let nearest = known.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    match nearest {
-        None => "none is known here".to_owned(),
-        Some(nearest) if likeness(nearest) > LIKENESS => format!("the nearest is {prefix}{nearest}"),
-        Some(_) => {
+    match most_like(word, known.iter().cloned()) {
+        Some(nearest) => format!("the nearest is {prefix}{nearest}"),
+        None if known.is_empty() => "none is known here".to_owned(),
+        None => {
             let all: Vec<String> = known.iter().map(|name| format!("{prefix}{name}")).collect();
             format!("known are {}", all.join(", "))
         }
     }
+}
+
+/// The known word that is most like this one, if one is.
+pub(crate) fn most_like(word: &str, known: impl Iterator<Item = String>) -> Option<String> {
+    /// What `clap` takes for its "did you mean".
+    const LIKENESS: f64 = 0.7;
+    let likeness = |other: &String| strsim::jaro(&word.to_lowercase(), &other.to_lowercase());
+    let nearest = known.max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    nearest.filter(|nearest| likeness(nearest) > LIKENESS)
 }

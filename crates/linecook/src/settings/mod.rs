@@ -43,10 +43,12 @@ mod choice;
 mod fault;
 mod file;
 mod given;
+mod ini;
 mod key;
 mod known;
 mod literal;
 mod name;
+mod properties;
 mod quantity;
 mod report;
 mod resolve;
@@ -71,3 +73,10 @@ pub use secret::Secret;
 pub use sources::{FileKind, SettingsFile, Sources};
 pub use value::SettingValue;
 pub use written::{Number, Written};
+
+pub(crate) use properties::{CONSUMER, Fate, KAFKA_CLIENT};
+#[cfg(feature = "kafka")]
+pub(crate) use {
+    known::most_like,
+    properties::{Property, is_secret},
+};

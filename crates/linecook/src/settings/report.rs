@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{fault::Origin, literal::Literal, name::SettingName, quantity::ByteSize, unit::Unit};
+use super::{
+    fault::Origin, literal::Literal, name::SettingName, properties::PropertyEntry, quantity::ByteSize, unit::Unit,
+};
 
 /// A setting that was asked for, and what it became.
 #[derive(Debug, Clone)]
@@ -32,6 +34,11 @@ impl Entry {
     /// What it is for.
     pub fn doc(&self) -> &'static str {
         self.doc
+    }
+
+    /// Whether it is a truth, which a flag gives by being there.
+    pub(crate) fn is_truth(&self) -> bool {
+        matches!(self.shown, Shown::Value(Literal::Truth(_)))
     }
 
     /// Where its value came from.
@@ -69,15 +76,16 @@ impl fmt::Display for Entry {
 /// All settings of this run, without a fault.
 ///
 /// Printed it is a settings file: each value with its doc and with where it came from, by section. Loading that gives
-/// the same values, except for secrets, which are not in it.
+/// the same values, except for secrets, which are not in it. Properties of somebody else's come last, in their sections.
 #[derive(Debug, Clone)]
 pub struct Effective {
     entries: Vec<Entry>,
+    properties: Vec<PropertyEntry>,
 }
 
 impl Effective {
-    pub(super) fn new(entries: Vec<Entry>) -> Self {
-        Self { entries }
+    pub(super) fn new(entries: Vec<Entry>, properties: Vec<PropertyEntry>) -> Self {
+        Self { entries, properties }
     }
 
     /// Each setting in the order in which they were asked for.
@@ -109,6 +117,11 @@ impl fmt::Display for Effective {
                 write!(f, "{blank}{entry}")?;
                 blank = "\n";
             }
+        }
+        for of_section in self.properties.chunk_by(|one, other| one.section == other.section) {
+            writeln!(f, "{blank}[{}]", of_section[0].section)?;
+            of_section.iter().try_for_each(|property| property.fmt(f))?;
+            blank = "\n";
         }
         Ok(())
     }

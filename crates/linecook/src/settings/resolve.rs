@@ -9,6 +9,7 @@ use super::{
     known::Known,
     literal::Literal,
     name::{SettingName, is_plain},
+    properties::{PROPERTY_SECTIONS, PropertyEntry},
     report::{Effective, Entry, Shown},
     sources::Sources,
     value::SettingValue,
@@ -20,10 +21,11 @@ use super::{
 /// Ask for every setting, then call [`finish`](Self::finish); use no value before it has succeeded, for what stands in
 /// for a faulty value is the next weaker one. See the [module](super) for an example.
 pub struct Settings {
-    given: Given,
-    known: Known,
+    pub(super) given: Given,
+    pub(super) known: Known,
     entries: Vec<Entry>,
-    faults: Vec<Fault>,
+    pub(super) properties: Vec<PropertyEntry>,
+    pub(super) faults: Vec<Fault>,
 }
 
 /// A section of the settings, such as that of one service.
@@ -44,7 +46,7 @@ impl Settings {
     /// From those sources. What is wrong with them comes out of [`finish`](Self::finish).
     pub fn load(sources: Sources) -> Self {
         let (given, faults) = Given::new(sources);
-        Self { given, known: Known::default(), entries: Vec::new(), faults }
+        Self { given, known: Known::default(), entries: Vec::new(), properties: Vec::new(), faults }
     }
 
     /// The value of a setting at the top level.
@@ -55,7 +57,12 @@ impl Settings {
     /// # Panics
     /// If a setting was asked for that has the same variable: two owners of one name are a mistake in the code.
     pub fn get<T: SettingValue>(&mut self, key: Key<T>, default: T) -> T {
-        self.resolve(None, key, default)
+        self.resolve(None, key, (default, Origin::Default))
+    }
+
+    /// The same with a default that something else that was given leads to, which is told as its origin.
+    pub(crate) fn get_implied<T: SettingValue>(&mut self, key: Key<T>, implied: (T, Origin)) -> T {
+        self.resolve(None, key, implied)
     }
 
     /// The value of a setting at the top level that need not be set.
@@ -69,9 +76,11 @@ impl Settings {
     /// The section of that name; in the file, what stands below `[name]`.
     ///
     /// # Panics
-    /// Unless the name is of `a-z 0-9 _ -` and begins with a letter.
+    /// Unless the name is of `a-z 0-9 _ -` and begins with a letter, and is neither `kafka_client` nor `consumer`.
     pub fn section(&mut self, name: &str) -> Section<'_> {
         assert_section_name(name);
+        let has_properties = PROPERTY_SECTIONS.contains(&name);
+        assert!(!has_properties, "a section has one owner, and this one has properties of Kafka: section={name}");
         self.known.sections.insert(name.to_owned());
         Section { settings: self, name: name.to_owned() }
     }
@@ -99,6 +108,12 @@ impl Settings {
         self.refuse_in(None, key, reason);
     }
 
+    /// How many faults there are so far.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn fault_count(&self) -> usize {
+        self.faults.len()
+    }
+
     /// Everything asked for so far, whether faulty or not: what a help text lists.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -111,16 +126,21 @@ impl Settings {
     /// variables and flags that nobody asked for; keys and flags given twice; a file that cannot be read.
     pub fn finish(mut self) -> Result<Effective, Faults> {
         self.faults.extend(self.given.unknown(&self.known));
-        if self.faults.is_empty() { Ok(Effective::new(self.entries)) } else { Err(Faults::new(self.faults)) }
+        if self.faults.is_empty() {
+            Ok(Effective::new(self.entries, self.properties))
+        } else {
+            Err(Faults::new(self.faults))
+        }
     }
 
-    fn resolve<T: SettingValue>(&mut self, section: Option<&str>, key: Key<T>, default: T) -> T {
+    fn resolve<T: SettingValue>(&mut self, section: Option<&str>, key: Key<T>, default: (T, Origin)) -> T {
         let name = self.declare(section, key.name());
         let (value, origin) = self.strongest(&name, key).unwrap_or_else(|| {
-            if let Err(refusal) = key.read(key.literal(&default)) {
-                self.faults.push(fault(&name, &key, Origin::Default, &key.literal(&default), refusal));
+            let (value, origin) = default;
+            if let Err(refusal) = key.read(key.literal(&value)) {
+                self.faults.push(fault(&name, &key, origin.clone(), &key.literal(&value), refusal));
             }
-            (default, Origin::Default)
+            (value, origin)
         });
         self.enter(name, key, Some(&value), origin);
         value
@@ -177,7 +197,7 @@ impl Section<'_> {
     /// # Panics
     /// As [`Settings::get`].
     pub fn get<T: SettingValue>(&mut self, key: Key<T>, default: T) -> T {
-        self.settings.resolve(Some(&self.name), key, default)
+        self.settings.resolve(Some(&self.name), key, (default, Origin::Default))
     }
 
     /// The value of a setting of this section that need not be set.

@@ -8,7 +8,9 @@ use std::{
 
 use super::{
     fault::{Fault, FilePlace, Origin},
+    file, ini,
     name::PREFIX,
+    properties::PROPERTY_SECTIONS,
 };
 
 /// What the settings are resolved from. Its `Debug` shows names only: any value may be a secret.
@@ -38,6 +40,22 @@ pub struct SettingsFile {
 pub enum FileKind {
     /// TOML: keys at the top, then sections.
     Toml,
+    /// Sections with `key=value` lines, as Python's `ConfigParser` reads them. Our own settings cannot stand in it, only
+    /// properties that are somebody else's.
+    Ini,
+}
+
+impl FileKind {
+    /// What its name says, or else what its text looks like.
+    fn of(path: &Path, text: &str) -> Self {
+        match path.extension().and_then(OsStr::to_str) {
+            Some("properties" | "ini" | "conf") => Self::Ini,
+            Some("toml") => Self::Toml,
+            _ if file::is_toml(text) => Self::Toml,
+            _ if PROPERTY_SECTIONS.iter().any(|section| ini::has_section(text, section)) => Self::Ini,
+            _ => Self::Toml,
+        }
+    }
 }
 
 impl Sources {
@@ -102,7 +120,7 @@ fn read_file(path: &Path) -> Result<SettingsFile, Fault> {
         let before = &e.as_bytes()[..e.utf8_error().valid_up_to()];
         fault(Some(1 + before.iter().filter(|byte| **byte == b'\n').count()), "not UTF-8".to_owned())
     })?;
-    Ok(SettingsFile { path: path.to_owned(), kind: FileKind::Toml, text })
+    Ok(SettingsFile { path: path.to_owned(), kind: FileKind::of(path, &text), text })
 }
 
 impl fmt::Debug for Sources {

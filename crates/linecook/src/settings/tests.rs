@@ -5,6 +5,7 @@ use super::*;
 mod faults;
 mod forms;
 mod printing;
+mod properties;
 
 const DATA_DIR: Key<PathBuf> = Key::new("data_dir", "where the log and the tables are kept");
 const PARTITIONS: Key<u32> = Key::new("partitions", "partitions of a new topic").within(1..=1024);

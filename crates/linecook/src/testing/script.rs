@@ -14,10 +14,16 @@ use linecook_log::{
 };
 use parking_lot::Mutex;
 
+use super::at;
+
 /// What a member is told, and what it has done.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     pub(crate) topics: BTreeMap<TopicName, u32>,
+    /// What the next attempts to create topics are answered; later ones succeed.
+    pub(crate) create_errors: VecDeque<Error>,
+    /// Groups, each with the offset of one partition, as `topic/partition`.
+    pub(crate) group_offsets: Vec<(&'static str, &'static str, u64)>,
     pub(crate) joins: Vec<MemberSpec>,
     pub(crate) join_errors: VecDeque<Error>,
     pub(crate) polls: VecDeque<Result<Poll>>,
@@ -205,7 +211,7 @@ impl ScriptedLog {
 
 impl Log for ScriptedLog {
     fn create_topics(&self, _topics: &[TopicSpec]) -> Result<()> {
-        Ok(())
+        self.0.lock().create_errors.pop_front().map_or(Ok(()), Err)
     }
 
     fn declare_groups(&self, _groups: &[GroupSpec]) -> Result<()> {
@@ -241,7 +247,12 @@ impl Log for ScriptedLog {
     }
 
     fn groups(&self) -> Result<Vec<GroupDescription>> {
-        Ok(Vec::new())
+        let described = |(name, partition, offset): &(&str, &str, u64)| GroupDescription {
+            name: GroupName::new(name).unwrap(),
+            has_members: false,
+            offsets: vec![(at(partition), Offset(*offset))],
+        };
+        Ok(self.0.lock().group_offsets.iter().map(described).collect())
     }
 
     fn reset(&self, _group: &GroupName, _offsets: &[(TopicPartition, Offset)]) -> Result<()> {

@@ -58,8 +58,9 @@ fn crates_know_only_what_they_may() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("benches/bare", [].as_slice()),
         ("benches/load", &[]),
-        ("crates/linecook", &["linecook-embedded", "linecook-log"]),
+        ("crates/linecook", &["linecook-embedded", "linecook-kafka", "linecook-log"]),
         ("crates/linecook-embedded", &["linecook-log", "linecook-rows"]),
+        ("crates/linecook-kafka", &["linecook-log", "linecook-rows"]),
         ("crates/linecook-log", &[]),
         ("crates/linecook-rows", &[]),
         ("pizzeria/cheese-reporter", stage),

@@ -9,6 +9,7 @@ mod dead_letters;
 mod faults;
 mod house;
 mod http;
+mod kafka_settings;
 mod kill;
 mod misplaced;
 mod orders;

@@ -4,11 +4,7 @@ mod groups;
 mod offsets;
 mod topics;
 
-use std::{
-    ptr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{ptr, sync::Arc, time::Duration};
 
 use linecook_log::{Offset, Partition, TopicName, TopicPartition};
 use rdkafka::{
@@ -22,7 +18,11 @@ pub(crate) use self::{
     offsets::{End, Isolation, offsets_at},
     topics::{FoundTopic, NewTopic, create_topics, ping, topic_ids, topics},
 };
-use super::{Client, Fault, fault_of, queue::{Queue, millis}, text_of};
+use super::{
+    Client, Fault, fault_of,
+    queue::{Queue, millis},
+    text_of,
+};
 
 /// A request's answer, which owns what the results point to.
 struct Answer(*mut sys::rd_kafka_event_t);

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use linecook_log::{Offset, TopicPartition};
 use rdkafka::{
     Offset as NativeOffset,
-    bindings::{self as sys, rd_kafka_admin_op_t::*, rd_kafka_IsolationLevel_t as Level},
+    bindings::{self as sys, rd_kafka_IsolationLevel_t as Level, rd_kafka_admin_op_t::*},
     error::RDKafkaErrorCode,
 };
 

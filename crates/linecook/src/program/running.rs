@@ -1,0 +1,112 @@
+//! A program that runs.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use linecook_log::{Clock, Log};
+use tokio::{runtime::Runtime, sync::watch};
+
+use super::{
+    Prepared, Program, Stop,
+    open_log::Opened,
+    process_settings::ProcessSettings,
+    slot::Slot,
+    start::{Progress, Start, Starter},
+};
+use crate::{
+    http::{self, Gate, Health, MetricsPage, Server},
+    settings::Sources,
+};
+
+/// How long requests in hand may take when the program ends.
+const FINISH_REQUESTS_WITHIN: Duration = Duration::from_secs(3);
+
+/// A program that runs within this process, on a log that the caller has opened: for tests, and for programs that have
+/// more to do than [`main`](super::main). Dropping it stops it, too, and says nothing of what went wrong.
+pub struct Running {
+    server: Server,
+    start: Start,
+    log: Arc<dyn Log>,
+    address: SocketAddr,
+    /// Given back when nobody writes rows any more.
+    _slot: Option<Slot>,
+}
+
+impl Running {
+    /// Creates the topics, starts the workers, and answers HTTP from here on. While the log cannot be used it goes on
+    /// trying, and HTTP says so. Of the settings, those about the log and its data are not looked at.
+    ///
+    /// # Errors
+    /// Faults in the settings, a taken port, what the log refuses.
+    pub fn start(program: &Program, settings: Sources, log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Result<Self, Stop> {
+        let prepared = Arc::new(Prepared::all_of(program, settings)?);
+        let opened = Opened::of(log, &prepared.process);
+        let running = Self::begin(&prepared, opened, clock)?;
+        let mut progress = running.progress();
+        let tried = running.server.wait_for(async move {
+            let tried = progress.wait_for(|progress| !matches!(progress, Progress::Trying)).await;
+            tried.map(|progress| progress.clone())
+        });
+        match tried {
+            Ok(Progress::Over(why)) => Err(why),
+            _ => Ok(running),
+        }
+    }
+
+    /// Answers HTTP, and starts the services when the log lets it.
+    pub(super) fn begin(prepared: &Arc<Prepared>, opened: Opened, clock: Arc<dyn Clock>) -> Result<Self, Stop> {
+        let Opened { log, instance, limits, slot, screen_waits: _ } = opened;
+        let process = &prepared.process;
+        let listener = http::listen(&process.http_address).map_err(|error| cannot_listen(process, &error))?;
+        let address = listener.local_addr().map_err(|error| Stop::failed(error.to_string()))?;
+        let page = Arc::new(MetricsPage::new(Arc::clone(&log)));
+        let health = Arc::new(Health::new(Arc::clone(&log), Arc::clone(&clock)));
+        let gate = Gate::closed(http::early_routes(&health, &page));
+        let server = Server::start(listener, gate.clone()).map_err(|error| Stop::failed(error.to_string()))?;
+        let prepared = Arc::clone(prepared);
+        let start =
+            Start::begin(Starter { prepared, log: Arc::clone(&log), clock, instance, limits, gate, health, page })?;
+        Ok(Self { server, start, log, address, _slot: slot })
+    }
+
+    /// Where it answers.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn progress(&self) -> watch::Receiver<Progress> {
+        self.start.progress()
+    }
+
+    /// For tasks beside the server, as waiting for signals.
+    pub(super) fn runtime(&self) -> &Runtime {
+        self.server.runtime()
+    }
+
+    /// Takes no more in, finishes what is in hand, closes the log.
+    ///
+    /// # Errors
+    /// What went wrong with closing the log.
+    pub fn stop(self) -> Result<(), Stop> {
+        let Self { server, start, log, _slot, .. } = self;
+        // A second signal is watched for on the server's runtime, so that ends last.
+        server.stop(FINISH_REQUESTS_WITHIN, || {
+            drop(start);
+            log.close().map_err(Stop::from)
+        })
+    }
+}
+
+fn cannot_listen(process: &ProcessSettings, error: &std::io::Error) -> Stop {
+    let address = &process.http_address;
+    let why = match error.kind() {
+        std::io::ErrorKind::AddrInUse => format!("port {} is taken by another process: ", address.port()),
+        std::io::ErrorKind::PermissionDenied => {
+            format!("port {} needs rights that this process has not: ", address.port())
+        }
+        _ => String::new(),
+    };
+    Stop::usage(format!("cannot listen at {address}: {error}; {why}choose an address with --http-address"))
+}
+
+#[cfg(test)]
+mod tests;
