@@ -30,12 +30,14 @@ impl Ports {
 /// behind is noticed soon.
 ///
 /// The broker's own session is one of those: a broker that was killed may not register anew while its old session lasts,
-/// so that a restart would take 9 s more. With less than 3 s a busy machine would lose its broker for a moment.
+/// so that a restart would take 9 s more. With less than 3 s a busy machine would lose its broker for a moment. Records
+/// are kept whatever their time says: tests write some of long ago.
 const FIXED: &str = "\
 process.roles=broker,controller
 node.id=1
 controller.listener.names=CONTROLLER
 auto.create.topics.enable=false
+log.retention.ms=-1
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 group.initial.rebalance.delay.ms=0

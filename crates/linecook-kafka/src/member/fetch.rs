@@ -67,9 +67,8 @@ impl KafkaMember {
             return Err(error);
         }
         assembler.finish().into_iter().for_each(|batch| self.hand_out(rank, batch, into));
-        if count > 0 {
-            self.mean_record_bytes = (self.mean_record_bytes * 3 + bytes / count) / 4;
-        }
+        let mean = bytes.checked_div(count).unwrap_or(self.mean_record_bytes);
+        self.mean_record_bytes = (self.mean_record_bytes * 3 + mean) / 4;
         Ok(bytes)
     }
 

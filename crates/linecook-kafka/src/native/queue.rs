@@ -16,8 +16,8 @@ use crate::wakeup::Wakeup;
 /// A queue of a client: of its own, or one that the client has.
 pub(crate) struct Queue {
     queue: NonNull<sys::rd_kafka_queue_t>,
-    /// What is raised when it is no longer empty. Boxed: the client has its address.
-    raised: Option<Box<Arc<Wakeup>>>,
+    /// What is raised when it is no longer empty. The client has its address.
+    raised: Option<Arc<Wakeup>>,
     /// Whether it was made by us, and goes with this handle.
     is_own: bool,
     /// Dropped last.
@@ -97,12 +97,12 @@ impl Queue {
     pub(crate) fn raise(&mut self, wakeup: &Arc<Wakeup>) {
         extern "C" fn on_event(_client: *mut sys::rd_kafka_t, wakeup: *mut c_void) {
             // SAFETY: it is the address of what `raised` holds, which goes after the callback was taken back.
-            unsafe { &*wakeup.cast::<Arc<Wakeup>>() }.raise();
+            unsafe { &*wakeup.cast::<Wakeup>() }.raise();
         }
-        let raised = Box::new(Arc::clone(wakeup));
-        // SAFETY: the address stays that of the box's content as long as the callback is set.
+        let raised = Arc::clone(wakeup);
+        // SAFETY: the address stays that of what `raised` holds as long as the callback is set.
         unsafe {
-            let opaque = ptr::from_ref(&*raised).cast_mut().cast();
+            let opaque = Arc::as_ptr(&raised).cast_mut().cast();
             sys::rd_kafka_queue_cb_event_enable(self.as_ptr(), Some(on_event), opaque);
         }
         self.raised = Some(raised);

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use kafka_broker::Broker;
 use linecook_kafka::{KafkaLog, Options, Properties};
 use linecook_log::{Clock, InstanceName, Log, SystemClock, conformance::Subject};
 use tempfile::TempDir;
@@ -41,7 +42,7 @@ impl KafkaSubject {
             folder: tempfile::tempdir().unwrap(),
             log: None,
             name_prefix: format!("c{}-{}-{number}", now % 100_000_000, std::process::id()),
-            servers: std::env::var("KAFKA_BOOTSTRAP").unwrap(),
+            servers: Broker::shared().unwrap().bootstrap_servers().to_owned(),
         }
     }
 

@@ -60,7 +60,7 @@ fn crates_know_only_what_they_may() {
         ("benches/load", &[]),
         ("crates/linecook", &["linecook-embedded", "linecook-kafka", "linecook-log"]),
         ("crates/linecook-embedded", &["linecook-log", "linecook-rows"]),
-        ("crates/linecook-kafka", &["linecook-log", "linecook-rows"]),
+        ("crates/linecook-kafka", &["kafka-broker", "linecook-log", "linecook-rows"]),
         ("crates/linecook-log", &[]),
         ("crates/linecook-rows", &[]),
         ("pizzeria/cheese-reporter", stage),
