@@ -3,24 +3,49 @@
 use std::{collections::HashMap, marker::PhantomData, sync::Arc};
 
 use linecook_log::{
-    BatchBuilder, Clock, Error, GroupName, Log, Origin, Result, Ticket, TopicName, TopicPartition, partition_of,
+    BatchBuilder, Clock, Error, GroupName, Log, Origin, Result, Rows, TableName, Ticket, TopicName, TopicPartition,
+    partition_of,
 };
 
-use crate::{CountsReader, Event, Key, PartialCounts, State, Table, TableReader, Topic};
+use crate::{CountsReader, Event, Key, PartialCounts, Service, State, Table, TableReader, Topic};
 
 /// Readers of a service's tables, and producers of topics.
 ///
 /// Everything it gives shows only what is durable.
 pub struct Edge {
-    pub(crate) service: GroupName,
-    pub(crate) log: Arc<dyn Log>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) partition_counts: Arc<HashMap<TopicName, u32>>,
-    /// For each of the service's tables, a topic that it reads: its partitions are the table's.
-    pub(crate) inputs_of_tables: HashMap<String, TopicName>,
+    service: GroupName,
+    log: Arc<dyn Log>,
+    clock: Arc<dyn Clock>,
+    partition_counts: Arc<HashMap<TopicName, u32>>,
+    /// The rows of each of the service's tables, and how many partitions it has.
+    tables: HashMap<String, (Arc<dyn Rows>, u32)>,
 }
 
 impl Edge {
+    /// That of a service, on a log that has its topics.
+    ///
+    /// # Errors
+    /// As [`Log::rows`].
+    pub(crate) fn of(
+        service: &Service,
+        log: &Arc<dyn Log>,
+        clock: &Arc<dyn Clock>,
+        partition_counts: &Arc<HashMap<TopicName, u32>>,
+    ) -> Result<Self> {
+        let mut tables = HashMap::new();
+        for (table, input) in service.inputs_of_tables() {
+            let rows = log.rows(service.name(), &TableName::new(&table)?)?;
+            tables.insert(table, (rows, partition_counts[&input]));
+        }
+        Ok(Self {
+            service: service.name().clone(),
+            log: Arc::clone(log),
+            clock: Arc::clone(clock),
+            partition_counts: Arc::clone(partition_counts),
+            tables,
+        })
+    }
+
     /// A reader of one of the service's tables.
     ///
     /// # Panics
@@ -57,12 +82,10 @@ impl Edge {
         }
     }
 
-    fn rows(&self, table: &str) -> (Arc<dyn linecook_log::Rows>, u32) {
-        let input = self.inputs_of_tables.get(table);
-        let input = input.unwrap_or_else(|| panic!("the service has no such table: table={table}"));
-        let name = linecook_log::TableName::new(table).expect("the table was declared with this name");
-        let rows = self.log.rows(&self.service, &name).expect("the log was opened a moment ago");
-        (rows, self.partition_counts[input])
+    fn rows(&self, table: &str) -> (Arc<dyn Rows>, u32) {
+        let (rows, partition_count) =
+            self.tables.get(table).unwrap_or_else(|| panic!("the service has no such table: table={table}"));
+        (Arc::clone(rows), *partition_count)
     }
 }
 

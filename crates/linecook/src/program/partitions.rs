@@ -30,7 +30,14 @@ fn equals_of(service: &Service) -> Vec<Equals> {
         Role::Table { .. } => None,
     });
     let why = "what is folded into one table lies in partitions of one number";
-    stages.chain(service.input_specs().into_iter().map(|input| Equals { why, topics: input.topics })).collect()
+    let is_plumbing = |topic: &TopicName| service.repartitions().any(|(_, repartition)| repartition == topic);
+    let inputs = service.input_specs().into_iter().map(|input| {
+        // What was declared is named first.
+        let (plumbing, mut topics): (Vec<_>, Vec<_>) = input.topics.into_iter().partition(is_plumbing);
+        topics.extend(plumbing);
+        Equals { why, topics }
+    });
+    stages.chain(inputs).collect()
 }
 
 /// All topics of the program. Those that are there keep their partitions; a new one gets as many as those that it has to
@@ -126,7 +133,7 @@ mod tests {
 
     fn created(existing: &[(&str, u32)]) -> Vec<String> {
         let topics = topics_to_create(&prepared(), &counts(existing));
-        let own = topics.into_iter().filter(|topic| !topic.name.as_str().ends_with(".dead-letters"));
+        let own = topics.iter().filter(|topic| !topic.name.as_str().contains('.'));
         own.map(|topic| format!("{}={}", topic.name, topic.partition_count)).collect()
     }
 
@@ -141,10 +148,19 @@ mod tests {
     }
 
     #[test]
+    fn a_topic_for_misplaced_records_gets_as_many_partitions_as_the_one_that_they_come_from() {
+        let topics = topics_to_create(&prepared(), &counts(&[("pizza", 6), ("oven.dead-letters", 9)]));
+        let moved: Vec<_> = topics.iter().filter(|topic| topic.name.as_str().ends_with(".repartition")).collect();
+        assert_eq!(moved.iter().map(|topic| topic.partition_count).collect::<Vec<_>>(), [6, 6]);
+    }
+
+    #[test]
     fn counts_that_do_not_fit_are_refused_with_both() {
         let dead_letters = [("oven.dead-letters", 4), ("kitchen-service.dead-letters", 1)];
         let checked = |given: [(&str, u32); 3]| {
-            let all = [given.as_slice(), &dead_letters].concat();
+            let of_table = ["kitchen-service.orders.repartition", "kitchen-service.baked.repartition"];
+            let moved = [(of_table[0], given[0].1), (of_table[1], given[2].1)];
+            let all = [given.as_slice(), &moved, &dead_letters].concat();
             check(&prepared(), &counts(&all)).map_err(|error| (error.kind(), error.to_string()))
         };
         assert_eq!(checked([("orders", 4), ("pizza", 4), ("baked", 4)]), Ok(()));

@@ -17,7 +17,7 @@ use std::{
 };
 
 use axum::Router;
-use linecook_log::{Clock, Error, ErrorKind, GroupName, InstanceName, Log, Result};
+use linecook_log::{Clock, Error, ErrorKind, InstanceName, Log, Result};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -190,7 +190,7 @@ impl Attempts {
 
     fn bring_up(&self, Ready { counts, partition_count }: Ready) -> Result<(), Stop> {
         let Starter { prepared, log, clock, instance, limits, gate, health, page } = &self.starter;
-        let routes = routes_of(prepared, log, clock, counts);
+        let routes = routes_of(prepared, log, clock, counts)?;
         let terms = Terms { instance: instance.clone(), limits: *limits, progress: self.progress.clone() };
         let workers = Workers::start(prepared, log, clock, page.metrics(), &terms)?;
         health.is_up(workers.watched());
@@ -226,22 +226,21 @@ impl Drop for Attempts {
 }
 
 /// The routes of the services that run.
-fn routes_of(prepared: &Prepared, log: &Arc<dyn Log>, clock: &Arc<dyn Clock>, counts: PartitionCounts) -> Router {
+fn routes_of(
+    prepared: &Prepared,
+    log: &Arc<dyn Log>,
+    clock: &Arc<dyn Clock>,
+    counts: PartitionCounts,
+) -> Result<Router> {
     let partition_counts = Arc::new(counts);
     let mut routes = Router::new();
     for service in prepared.services.iter().filter(|service| prepared.runs(service.name().as_str())) {
-        let edge = Edge {
-            service: GroupName::clone(service.name()),
-            log: Arc::clone(log),
-            clock: Arc::clone(clock),
-            partition_counts: Arc::clone(&partition_counts),
-            inputs_of_tables: service.inputs_of_tables(),
-        };
+        let edge = Edge::of(service, log, clock, &partition_counts)?;
         if let Some(of_service) = service.routes() {
             routes = routes.merge(of_service(&edge));
         }
     }
-    routes
+    Ok(routes)
 }
 
 /// How long to wait before the next attempt, and whether the operator is told of the last.
