@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::{Error, InstanceName, Partition, Result, TopicName, TopicPartition};
+use linecook_log::{Error, InstanceName, Partition, Result, TopicName, TopicPartition, waiting::Wakeup};
 
-use crate::{catalog::GroupId, wakeup::Wakeup};
+use crate::catalog::GroupId;
 
 /// A member of a group, numbered in the order of joining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

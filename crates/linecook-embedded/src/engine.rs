@@ -9,7 +9,7 @@ use std::sync::{
 
 use linecook_log::{
     BatchBuilder, Clock, Error, ErrorKind, GroupName, Offset, Result, TableName, Ticket, Timestamp, TopicName,
-    TopicPartition,
+    TopicPartition, waiting::Wakeup,
 };
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
@@ -31,7 +31,6 @@ use crate::{
     segments::Segments,
     tail::Tail,
     to_apply::ToApply,
-    wakeup::Wakeup,
     writer::{Prepared, PreparedOutput, Surroundings, Writer},
 };
 

@@ -49,8 +49,6 @@ mod succession;
 mod tail;
 mod threads;
 mod to_apply;
-mod waiters;
-mod wakeup;
 mod writer;
 
 pub use frame::CommitNumber;

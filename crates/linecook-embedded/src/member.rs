@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use linecook_log::{
     Acknowledgement, Assignment, Commit, Error, ErrorKind, Fetch, Member, MemberSpec, Offset, Partition, Poll, Result,
-    Row, Scan, TableName, Ticket, TopicName, TopicPartition,
+    Row, Scan, TableName, Ticket, TopicName, TopicPartition, waiting::Wakeup,
 };
 use linecook_rows::{Lookup, Number, Overlay};
 
@@ -27,7 +27,6 @@ use crate::{
     payload, row_store,
     segments::Cursor,
     tail::{HotRead, Tail},
-    wakeup::Wakeup,
 };
 
 pub(crate) struct EmbeddedMember {

@@ -7,14 +7,16 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::{Acknowledgement, Error, ErrorKind, Offset, Result};
+use linecook_log::{
+    Acknowledgement, Error, ErrorKind, Offset, Result,
+    waiting::{Waiters, address_of},
+};
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
     catalog::{Catalog, GroupId, PartitionId},
     frame::CommitNumber,
     published::Ended,
-    waiters::{Waiters, address_of},
 };
 
 /// See the module. It follows the published number, a moment behind.

@@ -8,13 +8,13 @@ use std::{
     task::{Poll, Waker},
 };
 
-use linecook_log::{Acknowledgement, Error, ErrorKind, Offset, Result};
+use linecook_log::{
+    Acknowledgement, Error, ErrorKind, Offset, Result,
+    waiting::{Waiters, address_of},
+};
 use parking_lot::{Condvar, Mutex};
 
-use crate::{
-    frame::CommitNumber,
-    waiters::{Waiters, address_of},
-};
+use crate::frame::CommitNumber;
 
 /// See the module.
 pub(crate) struct Published {

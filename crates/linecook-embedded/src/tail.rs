@@ -2,10 +2,10 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use linecook_log::{Batch, Offset};
+use linecook_log::{Batch, Offset, waiting::Wakeup};
 use parking_lot::Mutex;
 
-use crate::{frame::CommitNumber, wakeup::Wakeup};
+use crate::frame::CommitNumber;
 
 /// See the module. The lock is short and its own: a reader never waits for a commit.
 pub(crate) struct Tail {

@@ -58,6 +58,7 @@ mod partitioner;
 mod record;
 mod rows;
 mod ticket;
+pub mod waiting;
 
 pub use batch::{Batch, BatchBuilder, Mark, Origin, Source};
 pub use clock::{Clock, SystemClock, Timestamp};
