@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Write},
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
     sync::{Arc, Mutex},
@@ -71,12 +70,8 @@ impl Instance {
 
     /// Where a service answers.
     pub(crate) fn url(&self) -> String {
-        let line = self.line_with("| url");
+        let line = self.line_with("  url ");
         line.split_whitespace().last().unwrap_or_else(|| unreachable!("it has words")).to_owned()
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.url().trim_start_matches("http://").parse().unwrap()
     }
 
     pub(crate) fn client(&self) -> Client {

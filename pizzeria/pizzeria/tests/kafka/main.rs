@@ -2,10 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[expect(dead_code, reason = "it is told of damaged files, too, and there are none here")]
 #[path = "../pizzeria/audit.rs"]
 mod audit;
-#[expect(dead_code, reason = "not every header is looked at here")]
+#[expect(dead_code, reason = "not all of it is asked for here")]
 #[path = "../pizzeria/http.rs"]
 mod http;
 #[expect(dead_code, reason = "the pizzeria in one process is not started here")]
@@ -15,8 +14,15 @@ mod process;
 #[path = "../pizzeria/raw.rs"]
 mod raw;
 
+mod broker_gone;
+mod drain;
+mod foreign;
 mod instance;
+mod instances;
 mod kill;
 mod kitchen;
 mod python;
+mod refused;
+mod secured;
+mod waiting;
 mod watcher;

@@ -1,0 +1,50 @@
+//! Processes of one service: one that does not come back, and two with one name.
+
+use std::time::Duration;
+
+use kafka_broker::Options;
+
+use crate::{
+    audit::Guests,
+    kitchen::{Kitchen, broker},
+    process::{now, until},
+    watcher::Watcher,
+};
+
+#[test]
+fn one_that_does_not_come_back_is_replaced_by_another() {
+    let broker = broker(Options::default());
+    let mut kitchen = Kitchen::open(&broker.bootstrap_servers());
+    let watcher = Watcher::start(&broker, &["pizza-with-cheese"]);
+    let guests = Guests::start(1, &kitchen.url());
+    until("there is load", || (watcher.count("pizza-with-cheese") > 20).then_some(()));
+    kitchen.take("cheese-service").kill();
+    let died = now();
+    let before = watcher.count("pizza-with-cheese");
+    let mut other = kitchen.start_another("cheese-service", "other-cheese", &["--instance", "other"]);
+    let seen = until("it takes over", || {
+        // More than what was on its way.
+        watcher.seen("pizza-with-cheese").filter(|seen| seen.count > before && (seen.last - died).as_millis() > 1000)
+    });
+    let took = seen.last - died;
+    println!("replaced {} ms after its death", took.as_millis());
+    assert!(took < Duration::from_secs(35), "{took:?}");
+    kitchen.check(&guests.stop(), &broker);
+    other.stop();
+    kitchen.close();
+}
+
+#[test]
+fn of_two_with_one_name_the_older_ends_and_says_why() {
+    let broker = broker(Options::default());
+    let kitchen = Kitchen::empty(&broker.bootstrap_servers());
+    let mut older = kitchen.start_another("sauce-service", "older", &["--instance", "twin"]);
+    older.until_ready();
+    let mut younger = kitchen.start_another("sauce-service", "younger", &["--instance", "twin"]);
+    assert_eq!(older.wait().code(), Some(3), "{}", older.printed());
+    let told = older.printed();
+    assert!(told.contains("two processes need names of their own: --instance"), "{told}");
+    younger.until_ready();
+    assert!(younger.is_running());
+    younger.stop();
+}
