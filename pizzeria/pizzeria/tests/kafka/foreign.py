@@ -80,7 +80,8 @@ def watch(servers, *topics):
 
 def topics(servers, *counts):
     new = [NewTopic(name, int(count), 1) for name, count in (one.split("=") for one in counts)]
-    for made in AdminClient({"bootstrap.servers": servers}).create_topics(new).values():
+    admin = AdminClient({"bootstrap.servers": servers})  # its answers come only while it is there
+    for made in admin.create_topics(new).values():
         made.result()
 
 
