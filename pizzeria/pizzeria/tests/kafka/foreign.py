@@ -4,7 +4,7 @@ that librdkafka chooses. See `python.rs` for who calls it.
     foreign.py read SERVERS TOPIC...            every committed record: topic, tab, value
     foreign.py watch SERVERS TOPIC...           topic, tab, how many records came just now, from now on and for ever
     foreign.py topics SERVERS NAME=COUNT...     makes topics of so many partitions
-    foreign.py fill SERVERS ORDERS PIZZAS       orders of so many pizzas each into `pizza`
+    foreign.py fill SERVERS ORDERS PIZZAS       orders of so many pizzas each into `orders`, and these into `pizza`
     foreign.py stage SERVERS FIELD SOURCE SINK  takes the place of a service that puts something on pizzas
     foreign.py order SERVERS ORDERS PIZZAS      takes the place of the pizza-service: orders, and waits until all are there
     foreign.py count SERVERS PIZZAS             takes the place of the cheese-reporter: counts until that many were seen
@@ -110,7 +110,9 @@ def must_be_delivered(error, _message):
 
 def fill(servers, orders, pizzas):
     producer = Producer({"bootstrap.servers": servers})
-    for order_id, _, pizza in ordered(orders, pizzas):
+    for order_id, number, pizza in ordered(orders, pizzas):
+        if number == 1:
+            send(producer, "orders", order_id, json.dumps({"order_id": order_id, "count": int(pizzas)}))
         send(producer, "pizza", order_id, pizza)
         producer.poll(0)
     producer.flush()

@@ -2,6 +2,7 @@
 //! ours.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -14,7 +15,7 @@ const CLIENT: &str = "confluent-kafka==2.16.1";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/foreign.py");
 
 /// The script with that task.
-pub(crate) fn foreign(task: &str, servers: &str, arguments: &[&str]) -> Command {
+pub(crate) fn foreign(task: &str, servers: &str, arguments: &[impl AsRef<OsStr>]) -> Command {
     static INTERPRETER: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(INTERPRETER.get_or_init(interpreter));
     command.args([SCRIPT, task, servers]).args(arguments).stdin(Stdio::null());

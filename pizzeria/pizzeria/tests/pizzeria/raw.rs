@@ -55,20 +55,7 @@ impl Raw {
     /// Whatever order there is, each of its pizzas is in each topic exactly once, and there are no others.
     pub(crate) fn check_each_pizza_once(&self) -> Kept {
         let ordered = self.orders.iter().flat_map(|(id, (count, _))| (1..=*count).map(|number| (*id, number)));
-        self.check_once(&ordered.map(|pizza| (pizza, 1)).collect())
-    }
-
-    /// Where pizzas were not ordered over HTTP: each that is in the first topic is in each of them exactly once.
-    pub(crate) fn check_all_topics_alike(&self) -> Kept {
-        self.check_once(&self.pizzas[PIZZA_TOPICS[0]])
-    }
-
-    /// How many pizzas were to be made.
-    pub(crate) fn pizza_count(&self) -> usize {
-        self.pizzas[PIZZA_TOPICS[0]].len()
-    }
-
-    fn check_once(&self, expected: &BTreeMap<(OrderId, u32), usize>) -> Kept {
+        let expected: BTreeMap<_, _> = ordered.map(|pizza| (pizza, 1)).collect();
         for (topic, pizzas) in &self.pizzas {
             let doubled: Vec<_> = pizzas.iter().filter(|(_, times)| **times > 1).take(5).collect();
             promise(doubled.is_empty(), || format!("doubled in {topic}: {doubled:?}"))?;
