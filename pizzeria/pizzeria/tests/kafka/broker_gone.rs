@@ -87,7 +87,6 @@ fn goes_on(kitchen: &mut Kitchen, guests: Guests, broker: &Broker) {
     until("orders are taken again", || (guests.acknowledged_count() > before + 5).then_some(()));
     kitchen.until_ready();
     assert_eq!(kitchen.ended(), <[&str; 0]>::default(), "no process has ended");
-    println!("{} orders acknowledged", guests.acknowledged_count());
     kitchen.check(&guests.stop(), broker);
 }
 

@@ -21,14 +21,13 @@ fn topics_of_one_table_with_different_partition_counts_are_refused_with_both() {
 }
 
 #[test]
-fn a_stage_whose_topics_have_different_partition_counts_works_all_the_same() {
+fn topics_of_one_stage_with_different_partition_counts_are_refused_with_both() {
     let broker = broker(Options::default());
     let servers = broker.bootstrap_servers();
     printed(foreign("topics", &servers, &["pizza=4", "pizza-with-sauce=2"]));
-    let mut kitchen = Kitchen::empty(&servers);
-    kitchen.start("sauce-service");
-    kitchen.until_ready();
-    kitchen.close();
+    let mut refused = Kitchen::empty(&servers).start_another("sauce-service", "refused", &[]);
+    let told = refusal(&mut refused);
+    assert!(told.contains("pizza=4 pizza-with-sauce=2"), "{told}");
 }
 
 #[test]
