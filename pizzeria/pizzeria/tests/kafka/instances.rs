@@ -1,4 +1,4 @@
-//! Processes of one service: one that does not come back, and two with one name.
+//! Processes of one service: two that share its work, one that does not come back, and two with one name.
 
 use std::time::Duration;
 
@@ -8,8 +8,25 @@ use crate::{
     audit::Guests,
     kitchen::{Kitchen, broker},
     process::{now, until},
+    python::{foreign, printed},
     watcher::Watcher,
 };
+
+/// The one that was there first had to give partitions up in the middle of its work. Now and then the other never got
+/// them, nobody worked on them, and all looked well.
+#[test]
+fn two_that_start_together_share_what_is_waiting() {
+    let broker = broker(Options::default());
+    let servers = broker.bootstrap_servers();
+    printed(foreign("topics", &servers, &["orders=4", "pizza=4", "pizza-with-sauce=4"]));
+    printed(foreign("fill", &servers, &["200", "100"]));
+    let watcher = Watcher::start(&broker, &["pizza-with-sauce"]);
+    let kitchen = Kitchen::empty(&servers);
+    let mut both = ["one", "other"].map(|name| kitchen.start_another("sauce-service", name, &["--instance", name]));
+    until("all have sauce", || (watcher.count("pizza-with-sauce") >= 20_000).then_some(()));
+    both.iter().for_each(|instance| instance.until_ready());
+    both.iter_mut().for_each(|instance| instance.stop());
+}
 
 #[test]
 fn one_that_does_not_come_back_is_replaced_by_another() {
