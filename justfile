@@ -21,6 +21,26 @@ services *arguments:
     cargo build --release --features kafka --package pizza-service --package sauce-service --package cheese-service --package meat-service --package veggie-service --package cheese-reporter
     cargo run --quiet --package kafka-broker --bin services -- {{arguments}}
 
+# Everything that is tested on a real Kafka, which is started for it. Needs Java 17 or newer, Maven and Python 3.
+kafka-test *arguments:
+    bash .ci/kafka {{arguments}}
+
+# Kills any one of six processes on Kafka at random moments under load, 10 times, and reads every topic afterwards.
+# Nothing else may run: each has to go on within 2 seconds.
+kafka-kill-test rounds="10":
+    cargo build --release --features kafka --bins
+    QUIET_MACHINE=1 KILL_ROUNDS={{rounds}} cargo test --release --features kafka -p pizzeria --test kafka -- --nocapture kill::
+
+# 300,000 pizzas that were there before go through four processes, with kills and rebalances on the way, each once.
+kafka-drain-test pizzas="300000" kills="5":
+    cargo build --release --features kafka --bins
+    DRAIN_PIZZAS={{pizzas}} DRAIN_KILLS={{kills}} cargo test --release --features kafka -p pizzeria --test kafka -- --nocapture drain::
+
+# The connection between six processes and Kafka is cut for 30 seconds under load.
+kafka-outage-test seconds="30":
+    cargo build --features kafka --bins
+    OUTAGE_SECONDS={{seconds}} cargo test --features kafka -p pizzeria --test kafka -- --nocapture broker_gone::
+
 # Kills the pizzeria at random moments under load, 20 times, and reads every topic afterwards.
 kill-test rounds="20":
     KILL_ROUNDS={{rounds}} cargo test --release -p pizzeria --test pizzeria -- --nocapture kill

@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use pizzeria_events::OrderId;
@@ -29,6 +30,9 @@ pub(crate) type Kept = Result<(), Broken>;
 pub(crate) fn promise(is_kept: bool, broken: impl FnOnce() -> String) -> Kept {
     if is_kept { Ok(()) } else { Err(Broken::Untrue(broken())) }
 }
+
+/// Who was turned away does not keep the machine from getting well.
+const ASKS_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// What guests were told: promises that no crash may break.
 #[derive(Default)]
@@ -97,7 +101,7 @@ fn order_until(guest: u64, told: &Mutex<Told>, url: &Mutex<String>, stop: &Atomi
         let count = 1 + number % 20;
         let Some(placed) = client.try_post(&format!("/order/{count}"), None).filter(|placed| placed.status == 201)
         else {
-            thread::yield_now();
+            thread::sleep(ASKS_AGAIN_AFTER);
             continue;
         };
         let id: OrderId = placed.json()["order_id"].as_str().unwrap().parse().unwrap();

@@ -13,13 +13,18 @@ use std::{
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks until it is so.
-pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = now() + PATIENCE;
+pub(crate) fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, ask)
+}
+
+/// Asks for so long until it is so.
+pub(crate) fn until_within<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = now() + patience;
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(now() < deadline, "not within {PATIENCE:?}: {what}");
+        assert!(now() < deadline, "not within {patience:?}: {what}");
         thread::sleep(Duration::from_millis(2));
     }
 }

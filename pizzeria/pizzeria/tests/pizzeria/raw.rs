@@ -1,5 +1,5 @@
-//! What really lies in the topics: read from the files of a pizzeria that does not run. Answers over HTTP would hide a
-//! pizza that was made twice.
+//! What really lies in the topics: read from the files of a pizzeria that does not run, or by somebody else's client.
+//! Answers over HTTP would hide a pizza that was made twice.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -10,7 +10,7 @@ use pizzeria_events::{Order, OrderId, Pizza};
 
 use crate::audit::{Kept, promise};
 
-const PIZZA_TOPICS: [&str; 5] =
+pub(crate) const PIZZA_TOPICS: [&str; 5] =
     ["pizza", "pizza-with-sauce", "pizza-with-cheese", "pizza-with-meats", "pizza-with-veggies"];
 
 /// All records of all topics of the pizzeria.
@@ -27,15 +27,20 @@ impl Raw {
     }
 
     pub(crate) fn of(inspection: &Inspection) -> Self {
+        Self::collect(|topic, see| each_value(inspection, topic, see))
+    }
+
+    /// Of whatever shows each value of a topic.
+    pub(crate) fn collect(mut each_value: impl FnMut(&str, &mut dyn FnMut(&[u8]))) -> Self {
         let mut orders = BTreeMap::new();
-        each_value(inspection, "orders", |value| {
+        each_value("orders", &mut |value| {
             let order = Order::decode(value).unwrap();
             orders.entry(order.order_id).or_insert((order.count, 0)).1 += 1;
         });
         let mut pizzas: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         for topic in PIZZA_TOPICS {
             let of_topic = pizzas.entry(topic).or_default();
-            each_value(inspection, topic, |value| {
+            each_value(topic, &mut |value| {
                 let pizza = Pizza::decode(value).unwrap();
                 *of_topic.entry((pizza.order_id, pizza.number.unwrap())).or_default() += 1;
             });
@@ -62,7 +67,7 @@ impl Raw {
     }
 }
 
-fn each_value(inspection: &Inspection, topic: &str, mut see: impl FnMut(&[u8])) {
+fn each_value(inspection: &Inspection, topic: &str, see: &mut dyn FnMut(&[u8])) {
     let topic = TopicName::new(topic).unwrap();
     for record in inspection.records(&topic, None, Offset(0)).unwrap() {
         see(&record.unwrap().value.unwrap());

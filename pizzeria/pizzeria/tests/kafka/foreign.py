@@ -1,0 +1,172 @@
+"""What a program in another language does at the pizzeria: plain librdkafka, `json.dumps`, no headers, and the partitions
+that librdkafka chooses. See `python.rs` for who calls it.
+
+    foreign.py read SERVERS TOPIC...            every committed record: topic, tab, value
+    foreign.py watch SERVERS TOPIC...           topic, tab, how many records came just now, from now on and for ever
+    foreign.py topics SERVERS NAME=COUNT...     makes topics of so many partitions
+    foreign.py fill SERVERS ORDERS PIZZAS       orders of so many pizzas each into `orders`, and these into `pizza`
+    foreign.py stage SERVERS FIELD SOURCE SINK  takes the place of a service that puts something on pizzas
+    foreign.py order SERVERS ORDERS PIZZAS      takes the place of the pizza-service: orders, and waits until all are there
+    foreign.py count SERVERS PIZZAS             takes the place of the cheese-reporter: counts until that many were seen
+"""
+
+import json
+import signal
+import sys
+import time
+from collections import Counter
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+PATIENCE = 60
+SERVICES = {"sauce": "sauce-service", "cheese": "cheese-service", "meats": "meat-service", "veggies": "veggie-service"}
+
+
+def consumer(servers, group, **more):
+    return Consumer({"bootstrap.servers": servers, "group.id": group, "auto.offset.reset": "earliest", **more})
+
+
+def partitions(client, topics):
+    """All partitions of topics that may yet have to be made."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        known = client.list_topics(timeout=10).topics
+        if all(topic in known and known[topic].partitions for topic in topics):
+            return [(topic, partition) for topic in topics for partition in known[topic].partitions]
+        assert time.monotonic() < deadline, f"no such topics: {sorted(set(topics) - set(known))}"
+        time.sleep(0.05)
+
+
+def values(messages):
+    for message in messages:
+        if message.error() is None:
+            yield message
+        elif message.error().code() not in (KafkaError._PARTITION_EOF, KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):
+            print(message.error(), file=sys.stderr)
+
+
+def read(servers, *topics):
+    """Waits until transactions are over that were left open: up to the end as it is for who reads everything."""
+    reader = consumer(servers, "reader", **{"enable.auto.commit": False})
+    everything = consumer(servers, "reader", **{"isolation.level": "read_uncommitted"})
+    at = [TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in partitions(reader, topics)]
+    ends = {(one.topic, one.partition): everything.get_watermark_offsets(one, timeout=10)[1] for one in at}
+    reader.assign(at)
+    out = sys.stdout.buffer
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        messages = reader.consume(10_000, timeout=0.1)
+        for message in values(messages):
+            out.write(message.topic().encode() + b"\t" + message.value() + b"\n")
+        if messages:
+            deadline = time.monotonic() + PATIENCE
+        elif all(one.offset >= ends[one.topic, one.partition] or ends[one.topic, one.partition] == 0 for one in reader.position(at)):
+            return
+        assert time.monotonic() < deadline, f"stuck at {reader.position(at)} before {ends}"
+
+
+def watch(servers, *topics):
+    watcher = consumer(servers, "watcher", **{"enable.auto.commit": False})
+    at = [TopicPartition(topic, partition, OFFSET_END) for topic, partition in partitions(watcher, topics)]
+    for one in at:
+        one.offset = watcher.get_watermark_offsets(one, timeout=10)[1]
+    watcher.assign(at)
+    print("watching", flush=True)
+    while True:
+        for topic, count in Counter(message.topic() for message in values(watcher.consume(10_000, timeout=0.01))).items():
+            print(topic, count, sep="\t", flush=True)
+
+
+def topics(servers, *counts):
+    new = [NewTopic(name, int(count), 1) for name, count in (one.split("=") for one in counts)]
+    admin = AdminClient({"bootstrap.servers": servers})  # its answers come only while it is there
+    for made in admin.create_topics(new).values():
+        made.result()
+
+
+def ordered(orders, pizzas):
+    """The records of so many orders: as a program writes them that knows only what the article says."""
+    first = time.time_ns()
+    for order in range(int(orders)):
+        order_id = str(first + order)
+        for number in range(1, int(pizzas) + 1):
+            pizza = {"order_id": order_id, "sauce": "", "cheese": "", "meats": "", "veggies": "", "number": number}
+            yield order_id, number, json.dumps(pizza)
+
+
+def send(producer, topic, key, value):
+    while True:
+        try:
+            return producer.produce(topic, key=key, value=value, on_delivery=must_be_delivered)
+        except BufferError:
+            producer.poll(0.1)
+
+
+def must_be_delivered(error, _message):
+    if error is not None:
+        sys.exit(f"not delivered: {error}")
+
+
+def fill(servers, orders, pizzas):
+    producer = Producer({"bootstrap.servers": servers})
+    for order_id, number, pizza in ordered(orders, pizzas):
+        if number == 1:
+            send(producer, "orders", order_id, json.dumps({"order_id": order_id, "count": int(pizzas)}))
+        send(producer, "pizza", order_id, pizza)
+        producer.poll(0)
+    producer.flush()
+
+
+def stage(servers, field, source, sink):
+    """One pizza after the other. Asked to end, it finishes what it has: what was sent before is what it has read."""
+    asked_to_end = []
+    signal.signal(signal.SIGTERM, lambda *_: asked_to_end.append(True))
+    producer = Producer({"bootstrap.servers": servers, "linger.ms": 5})
+    pizzas = consumer(servers, SERVICES[field])
+    partitions(pizzas, [source, sink])
+    pizzas.subscribe([source], on_assign=lambda _, assigned: print("has", len(assigned), flush=True))
+    while not asked_to_end:
+        for message in values(pizzas.consume(100, timeout=0.05)):
+            pizza = json.loads(message.value())
+            pizza[field] = f"foreign {field}"
+            send(producer, sink, message.key(), json.dumps(pizza))
+        producer.poll(0)
+    producer.flush()
+    pizzas.close()
+
+
+def order(servers, orders, pizzas):
+    finished = consumer(servers, "pizza-service")
+    finished.subscribe(["pizza-with-veggies"])
+    producer = Producer({"bootstrap.servers": servers})
+    waiting = set()
+    for order_id, number, pizza in ordered(orders, pizzas):
+        waiting.add((order_id, number))
+        send(producer, "pizza", order_id, pizza)
+    producer.flush()
+    deadline = time.monotonic() + PATIENCE
+    while waiting:
+        for message in values(finished.consume(1000, timeout=0.1)):
+            pizza = json.loads(message.value())
+            assert all(pizza[field] for field in SERVICES), f"something is not on it: {pizza}"
+            waiting.remove((pizza["order_id"], pizza["number"]))  # fails for one that comes twice
+        assert time.monotonic() < deadline, f"{len(waiting)} pizzas are not finished"
+    finished.close()
+    print("all are there", flush=True)
+
+
+def count(servers, pizzas):
+    made = consumer(servers, "cheese-reporter")
+    made.subscribe(["pizza-with-cheese"])
+    report = Counter()
+    deadline = time.monotonic() + PATIENCE
+    while report.total() < int(pizzas):
+        report.update(json.loads(message.value())["cheese"] for message in values(made.consume(1000, timeout=0.1)))
+        assert time.monotonic() < deadline, f"seen {report.total()} of {pizzas}"
+    made.close()
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    {task.__name__: task for task in (read, watch, topics, fill, stage, order, count)}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,28 @@
+//! The pizzeria as six processes on a real Kafka, under faults. `just kafka-test` builds the services first.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../pizzeria/audit.rs"]
+mod audit;
+#[expect(dead_code, reason = "not all of it is asked for here")]
+#[path = "../pizzeria/http.rs"]
+mod http;
+#[expect(dead_code, reason = "the pizzeria in one process is not started here")]
+#[path = "../pizzeria/process.rs"]
+mod process;
+#[expect(dead_code, reason = "files of the embedded log are not read here")]
+#[path = "../pizzeria/raw.rs"]
+mod raw;
+
+mod broker_gone;
+mod drain;
+mod foreign;
+mod instance;
+mod instances;
+mod kill;
+mod kitchen;
+mod python;
+mod refused;
+mod secured;
+mod waiting;
+mod watcher;
