@@ -52,6 +52,8 @@ pub(crate) struct Compare {
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Figures {
     pizzas_per_second: f64,
+    /// CPU time of its processes, start included. It says more than the rate where others use the machine, too.
+    cpu_us_per_pizza: f64,
     latency: Latency,
     findings: Findings,
 }
@@ -102,8 +104,9 @@ impl Compare {
         let measure = || {
             let pizzas_per_second = drain.watch()?;
             let findings = drain.check()?;
+            let cpu_us_per_pizza = running.cpu_time()?.as_secs_f64() * 1e6 / f64::from(self.pizzas);
             let latency = latency::one_by_one(&contender.chain, self.single_pizzas)?;
-            Ok(Figures { pizzas_per_second, latency, findings })
+            Ok(Figures { pizzas_per_second, cpu_us_per_pizza, latency, findings })
         };
         let figures: Result<_> = measure();
         let ended = running.end();

@@ -1,4 +1,6 @@
 //! The loop on a real broker.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::disallowed_methods, reason = "tests of processes run in real time")]
 
 use std::{
     process::{Child, Command},
@@ -64,10 +66,10 @@ fn create_topics(config: &ClientConfig) {
 fn fill(config: &ClientConfig) {
     let producer: BaseProducer = config.create().unwrap();
     for number in 0..PIZZAS {
-        let order = number / 10;
+        let order = (number / 10).to_string();
         let value =
             format!(r#"{{"order_id":"{order}","sauce":"","cheese":"","meats":"","veggies":"","number":{number}}}"#);
-        let record = BaseRecord::to("bare.pizza").key(&order.to_le_bytes()).payload(&value);
+        let record = BaseRecord::to("bare.pizza").key(&order).payload(&value);
         producer.send(record).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(WITHIN).unwrap();

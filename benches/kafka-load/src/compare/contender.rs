@@ -109,6 +109,11 @@ impl Contender {
 }
 
 impl Running {
+    /// What they have used so far, all their threads together.
+    pub(super) fn cpu_time(&self) -> Result<Duration> {
+        self.processes.iter().map(|process| cpu_time_of(process.id())).sum()
+    }
+
     pub(super) fn end(&mut self) -> Result<()> {
         for process in &mut self.processes {
             match self.ending {
@@ -126,6 +131,16 @@ impl Running {
         }
         Ok(())
     }
+}
+
+/// User and system time of a process, from the fields behind its name, which may itself have spaces.
+fn cpu_time_of(process: u32) -> Result<Duration> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let unknown = || format!("not what Linux says of a process: {text}");
+    let fields: Vec<&str> = text.rsplit(')').next().ok_or_else(unknown)?.split_whitespace().collect();
+    let [user, system] = [11, 12].map(|index| fields.get(index).and_then(|field| field.parse::<u64>().ok()));
+    let ticks = user.zip(system).map(|(user, system)| user + system).ok_or_else(unknown)?;
+    Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
 }
 
 fn own_folder(parent: &Path, name: &str) -> Result<PathBuf> {
