@@ -15,8 +15,11 @@ use crate::{
 
 /// The pizzeria's six hops as a bare loop on one log: no HTTP, no headers, no metrics, no parking.
 #[derive(Parser)]
-#[command(name = "bare", version)]
+#[command(name = "bare", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Command {
+    #[cfg(feature = "kafka")]
+    #[command(subcommand)]
+    other: Option<Other>,
     /// So many pizzas altogether; 0 leaves the measurement of throughput out
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pizzas: u64,
@@ -40,6 +43,12 @@ pub(crate) struct Command {
     json: Option<PathBuf>,
 }
 
+#[cfg(feature = "kafka")]
+#[derive(clap::Subcommand)]
+enum Other {
+    Kafka(crate::kafka::Kafka),
+}
+
 #[derive(Serialize)]
 struct Figures {
     partition_count: u32,
@@ -50,6 +59,10 @@ struct Figures {
 
 impl Command {
     pub(crate) fn run(&self) -> Result<(), Box<dyn Error>> {
+        #[cfg(feature = "kafka")]
+        if let Some(Other::Kafka(kafka)) = &self.other {
+            return kafka.run();
+        }
         let parent = self.dir.clone().unwrap_or_else(std::env::temp_dir);
         let folder = tempfile::Builder::new().prefix("bare-").tempdir_in(parent)?;
         let chain = Chain::start(folder.path(), self.partitions)?;

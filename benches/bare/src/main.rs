@@ -14,6 +14,8 @@ mod figures;
 mod finished;
 mod hop;
 mod hops;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod log;
 mod menu;
 mod open_orders;

@@ -19,6 +19,18 @@ pub(crate) enum What {
     Veggies,
 }
 
+impl What {
+    /// Chooses it.
+    pub(crate) fn put_on(self, pizza: &mut Pizza<'_>, random: &mut Random) {
+        match self {
+            Self::Sauce => pizza.sauce = Cow::Borrowed(menu::sauce(random)),
+            Self::Cheese => pizza.cheese = Cow::Borrowed(menu::cheese(random)),
+            Self::Meats => pizza.meats = Cow::Owned(menu::meats(random)),
+            Self::Veggies => pizza.veggies = Cow::Owned(menu::veggies(random)),
+        }
+    }
+}
+
 pub(crate) struct Topping {
     what: What,
     seed: u64,
@@ -34,13 +46,7 @@ impl Topping {
 impl Hop for Topping {
     fn take(&mut self, key: &[u8], value: &[u8], offset: Offset) -> io::Result<()> {
         let mut pizza: Pizza<'_> = serde_json::from_slice(value)?;
-        let mut random = Random::seeded(self.seed + offset.0);
-        match self.what {
-            What::Sauce => pizza.sauce = Cow::Borrowed(menu::sauce(&mut random)),
-            What::Cheese => pizza.cheese = Cow::Borrowed(menu::cheese(&mut random)),
-            What::Meats => pizza.meats = Cow::Owned(menu::meats(&mut random)),
-            What::Veggies => pizza.veggies = Cow::Owned(menu::veggies(&mut random)),
-        }
+        self.what.put_on(&mut pizza, &mut Random::seeded(self.seed + offset.0));
         self.outbox.add(key, &pizza)
     }
 

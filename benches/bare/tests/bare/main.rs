@@ -1,5 +1,8 @@
 //! The program from outside. It checks its own rows at the end, so that it succeeds says much.
 
+#[cfg(feature = "kafka")]
+mod kafka;
+
 use std::{fs, process::Command};
 
 #[test]
