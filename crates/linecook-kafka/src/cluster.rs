@@ -22,6 +22,8 @@ use crate::{
 
 /// How long an answer may take.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The same while it is known that no broker answers: long enough to find out that one is back.
+const SILENT_WITHIN: Duration = Duration::from_millis(500);
 
 /// A client that asks, and what it knows by now.
 pub(crate) struct Cluster {
@@ -37,6 +39,13 @@ impl Cluster {
         let news = Arc::<News>::default();
         let client = Arc::new(client::asking(options, &news)?);
         Ok(Self { client, news, clock: Arc::clone(clock), counts: RwLock::default() })
+    }
+
+    /// How long an answer may take now.
+    pub(crate) fn patience(&self) -> Duration {
+        let now = self.clock.monotonic();
+        let within = if self.news.is_silent() { SILENT_WITHIN } else { ANSWER_WITHIN };
+        self.news.deadline(now + within).saturating_sub(now)
     }
 
     /// Lets the client tell why no broker answers, if that is so.
@@ -55,7 +64,7 @@ impl Cluster {
     /// `Unavailable`; `Invalid` when the cluster does not let us in.
     pub(crate) fn ping(&self, within: Duration) -> Result<()> {
         admin::ping(&self.client, within).map_err(|fault| self.error("no broker answers", fault))?;
-        self.news.forget();
+        self.news.answered();
         Ok(())
     }
 
@@ -63,11 +72,11 @@ impl Cluster {
     ///
     /// # Errors
     /// `Unavailable`.
-    pub(crate) fn topics(&self, within: Duration) -> Result<Vec<FoundTopic>> {
-        let found = admin::topics(&self.client, within);
+    pub(crate) fn topics(&self) -> Result<Vec<FoundTopic>> {
+        let found = admin::topics(&self.client, self.patience());
         let mut found = found.map_err(|fault| self.error("the topics of the cluster cannot be listed", fault))?;
         found.sort_by(|one, other| one.name.cmp(&other.name));
-        self.news.forget();
+        self.news.answered();
         let mut counts = self.counts.write();
         counts.clear();
         counts.extend(found.iter().map(|topic| (topic.name.clone(), topic.partition_count)));
@@ -82,7 +91,7 @@ impl Cluster {
         if let Some(count) = self.known_count(topic) {
             return Ok(count);
         }
-        self.topics(ANSWER_WITHIN)?;
+        self.topics()?;
         let text = || format!("no such topic, or no right to see it: topic={topic}");
         self.known_count(topic).ok_or_else(|| Error::invalid(text()))
     }
@@ -121,7 +130,7 @@ impl Cluster {
     /// # Errors
     /// `Invalid`: another partition count; the cluster does not allow it. `Unavailable`.
     pub(crate) fn create_topics(&self, wanted: &[admin::NewTopic<'_>]) -> Result<()> {
-        let found = self.topics(ANSWER_WITHIN)?;
+        let found = self.topics()?;
         let mut missing: Vec<admin::NewTopic<'_>> = Vec::new();
         for topic in wanted {
             if topic.partition_count == 0 {
@@ -136,7 +145,7 @@ impl Cluster {
         if missing.is_empty() {
             return Ok(());
         }
-        let outcomes = admin::create_topics(&self.client, &missing, ANSWER_WITHIN)
+        let outcomes = admin::create_topics(&self.client, &missing, self.patience())
             .map_err(|fault| self.error("topics cannot be created", fault))?;
         for (topic, outcome) in outcomes {
             match outcome {
@@ -151,18 +160,18 @@ impl Cluster {
 
     /// Brokers hear of a new topic one after the other.
     fn wait_for(&self, created: &[admin::NewTopic<'_>]) -> Result<()> {
-        let deadline = self.clock.monotonic() + ANSWER_WITHIN;
+        let deadline = self.clock.monotonic() + self.patience();
         loop {
-            let found = self.topics(ANSWER_WITHIN)?;
+            let found = self.topics()?;
             let there = |topic: &admin::NewTopic<'_>| {
                 found.iter().find(|found| found.name == *topic.name).filter(|found| found.is_led)
             };
             if let Some(found) = created.iter().map(there).collect::<Option<Vec<_>>>() {
-                for (found, wanted) in found.into_iter().zip(created) {
+                for (found, wanted) in found.iter().zip(created) {
                     // Somebody else may have been first.
                     check_count(found, wanted.partition_count)?;
-                    warn_of_few_replicas(found);
                 }
+                warn_of_few_replicas(&found);
                 return Ok(());
             }
             if self.clock.monotonic() >= deadline {
@@ -185,9 +194,9 @@ impl Cluster {
         isolation: Isolation,
     ) -> Result<BTreeMap<TopicPartition, Offset>> {
         let what = "the ends of partitions cannot be asked for";
-        let deadline = self.clock.monotonic() + ANSWER_WITHIN;
+        let deadline = self.clock.monotonic() + self.patience();
         loop {
-            let found = admin::offsets_at(&self.client, end, partitions, isolation, ANSWER_WITHIN);
+            let found = admin::offsets_at(&self.client, end, partitions, isolation, self.patience());
             let found = found.map_err(|fault| self.error(what, fault))?;
             let faulty = found.iter().find_map(|(at, offset)| Some((at, *offset.as_ref().err()?)));
             let Some((at, code)) = faulty else {
@@ -234,7 +243,7 @@ impl Cluster {
         partitions: Option<&[TopicPartition]>,
         stable: Stable,
     ) -> Result<BTreeMap<TopicPartition, Offset>, Fault> {
-        let found = admin::committed_offsets(&self.client, group, partitions, stable, ANSWER_WITHIN);
+        let found = admin::committed_offsets(&self.client, group, partitions, stable, self.patience());
         let found = match found {
             Err(fault) if fault.code == RDKafkaErrorCode::GroupIdNotFound => BTreeMap::new(),
             found => found?,
@@ -247,7 +256,7 @@ impl Cluster {
     /// # Errors
     /// `Invalid`: it has members. `Unavailable`.
     pub(crate) fn alter_offsets(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()> {
-        admin::alter_offsets(&self.client, group, offsets, ANSWER_WITHIN).map_err(|fault| match fault.code {
+        admin::alter_offsets(&self.client, group, offsets, self.patience()).map_err(|fault| match fault.code {
             // A broker takes nothing in the name of a group with members from one who is none.
             RDKafkaErrorCode::UnknownMemberId => has_members(group),
             _ => self.error(format!("offsets of a group cannot be set: group={group}"), fault),
@@ -260,8 +269,8 @@ impl Cluster {
     /// `Unavailable`.
     pub(crate) fn groups(&self) -> Result<BTreeMap<GroupName, bool>> {
         let what = "the groups of the cluster cannot be listed";
-        let names = admin::group_names(&self.client, ANSWER_WITHIN).map_err(|fault| self.error(what, fault))?;
-        admin::has_members(&self.client, &names, ANSWER_WITHIN).map_err(|fault| self.error(what, fault))
+        let names = admin::group_names(&self.client, self.patience()).map_err(|fault| self.error(what, fault))?;
+        admin::has_members(&self.client, &names, self.patience()).map_err(|fault| self.error(what, fault))
     }
 
     /// Whether a group has members; one that is not known has none.
@@ -269,7 +278,7 @@ impl Cluster {
     /// # Errors
     /// `Unavailable`, `Invalid`.
     pub(crate) fn has_members(&self, group: &GroupName) -> Result<bool> {
-        let found = admin::has_members(&self.client, std::slice::from_ref(group), ANSWER_WITHIN);
+        let found = admin::has_members(&self.client, std::slice::from_ref(group), self.patience());
         let found = found.map_err(|fault| self.error(format!("a group cannot be asked for: group={group}"), fault))?;
         Ok(found.get(group).copied().unwrap_or(false))
     }
@@ -279,7 +288,7 @@ impl Cluster {
     /// # Errors
     /// `Invalid`: it has members, or is not known. `Unavailable`.
     pub(crate) fn delete_group(&self, group: &GroupName) -> Result<()> {
-        admin::delete_group(&self.client, group, ANSWER_WITHIN).map_err(|fault| match fault.code {
+        admin::delete_group(&self.client, group, self.patience()).map_err(|fault| match fault.code {
             RDKafkaErrorCode::NonEmptyGroup => has_members(group),
             RDKafkaErrorCode::GroupIdNotFound => no_such_group(group),
             _ => self.error(format!("a group cannot be dropped: group={group}"), fault),
@@ -292,7 +301,7 @@ impl Cluster {
     /// `Invalid`: there is none. `Unavailable`.
     pub(crate) fn topic_id(&self, topic: &TopicName) -> Result<String> {
         let what = || format!("a topic cannot be described: topic={topic}");
-        let mut found = admin::topic_ids(&self.client, std::slice::from_ref(topic), ANSWER_WITHIN)
+        let mut found = admin::topic_ids(&self.client, std::slice::from_ref(topic), self.patience())
             .map_err(|fault| self.error(what(), fault))?;
         match found.remove(topic) {
             Some(Ok(id)) => Ok(id),
@@ -321,9 +330,9 @@ fn check_count(found: &FoundTopic, wanted: u32) -> Result<()> {
     )))
 }
 
-fn warn_of_few_replicas(topic: &FoundTopic) {
-    if topic.replica_count < 3 {
-        let (topic, replicas) = (&topic.name, topic.replica_count);
-        tracing::warn!(%topic, replicas, "a topic lies on fewer than 3 brokers: what is acknowledged may be lost with them");
-    }
+fn warn_of_few_replicas(created: &[&FoundTopic]) {
+    let few: Vec<_> = created.iter().filter(|topic| topic.replica_count < 3).collect();
+    let Some(replica_count) = few.iter().map(|topic| topic.replica_count).min() else { return };
+    let topics = few.iter().map(|topic| topic.name.as_str()).collect::<Vec<_>>().join(",");
+    tracing::warn!(topics, replica_count, "topics lie on fewer than 3 brokers: what is acknowledged may be lost with them");
 }

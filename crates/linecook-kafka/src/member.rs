@@ -24,7 +24,11 @@ use linecook_log::{
     Ticket, TopicName, TopicPartition,
 };
 use parking_lot::Mutex;
-use rdkafka::{TopicPartitionList, consumer::Consumer as _, error::RDKafkaErrorCode};
+use rdkafka::{
+    TopicPartitionList,
+    consumer::Consumer as _,
+    error::{KafkaError, RDKafkaErrorCode},
+};
 
 use self::{
     arrival::Arriving,
@@ -67,6 +71,8 @@ pub(crate) struct KafkaMember {
     revoking: Vec<Share>,
     /// After a commit that was refused the positions go back to what is committed.
     must_rewind: bool,
+    /// What it was refused since it last got anything.
+    refusal: Option<RDKafkaErrorCode>,
     /// Its id in the group since it owns anything.
     member_id: Option<String>,
     /// Why it is over.
@@ -90,6 +96,7 @@ pub(crate) struct Clients {
     open: Mutex<Option<Open>>,
 }
 
+/// Dropping it ends its clients, in whatever they are about.
 struct Open {
     /// One for each topic, in the order of the polls. They go before their client.
     queues: Vec<TopicQueue>,
@@ -98,7 +105,8 @@ struct Open {
     consumer: Arc<Consumer>,
     /// Whether the group waits for partitions to be given up.
     owes_answer: bool,
-    transactions: Transactions,
+    /// Always there once the member has joined.
+    transactions: Option<Transactions>,
     /// A client for rows on their way, while there are some.
     restoring: Option<Arc<Consumer>>,
 }
@@ -113,16 +121,14 @@ struct TopicQueue {
 impl Clients {
     /// Lets them go: without a farewell, as static members do.
     pub(crate) fn end(&self) {
-        if let Some(open) = self.open.lock().take() {
-            open.answer_all();
-        }
+        self.open.lock().take();
         self.wakeup.raise();
     }
 }
 
-impl Open {
+impl Drop for Open {
     /// A client that waits for the answer to a rebalance does not end.
-    fn answer_all(&self) {
+    fn drop(&mut self) {
         let context = self.consumer.context();
         context.is_closing();
         let mut is_owed = self.owes_answer;
@@ -161,9 +167,9 @@ impl KafkaMember {
         let failed =
             |error| fault::error(format!("the group cannot be joined: group={}", spec.group), client::fault_in(&error));
         consumer.subscribe(&subscribed).map_err(failed)?;
+        let mut open = Open { queues, events, consumer, owes_answer: false, transactions: None, restoring: None };
         // After it has begun to join: who is replaced hears from the group that it is, and not only that its producer is.
-        let transactions = Transactions::begin_with(&shared.options, news, &shared.clock, &name)?;
-        let open = Open { queues, events, consumer, owes_answer: false, transactions, restoring: None };
+        open.transactions = Some(Transactions::begin_with(&shared.options, news, &shared.clock, &name)?);
         let clients = Arc::new(Clients { wakeup, open: Mutex::new(Some(open)) });
         let id = shared.add_member(&clients)?;
         Ok(Self {
@@ -177,6 +183,7 @@ impl KafkaMember {
             tables: BTreeMap::new(),
             revoking: Vec::new(),
             must_rewind: false,
+            refusal: None,
             member_id: None,
             over: None,
             taken: Taken::default(),
@@ -214,7 +221,11 @@ impl KafkaMember {
     fn serve_events(&mut self, open: &Open) -> Result<()> {
         // A poll that has served something says no more than one that had nothing to serve.
         while open.events.has_any() {
-            drop(open.consumer.poll(Duration::ZERO));
+            if let Some(Err(KafkaError::MessageConsumption(code))) = open.consumer.poll(Duration::ZERO)
+                && fault::is_missing_right(code)
+            {
+                self.refusal = Some(code);
+            }
         }
         match client::fatal_error(open.consumer.client()) {
             None => Ok(()),
@@ -244,6 +255,7 @@ impl KafkaMember {
                 // Answered with nothing: the partitions are added one by one when they have arrived.
                 self.answer(open.consumer.incremental_assign(&TopicPartitionList::new()));
                 self.check_identity(open)?;
+                self.refusal = None;
                 for share in self.shares_of(&partitions) {
                     if !self.has(share) {
                         self.arriving.push(Arriving::new(share));

@@ -102,7 +102,7 @@ impl Reader {
             if is_any {
                 continue;
             }
-            if self.clock.monotonic() >= deadline {
+            if self.clock.monotonic() >= self.cluster.news.deadline(deadline) {
                 let fault = Fault::of_code(RDKafkaErrorCode::OperationTimedOut);
                 return Err(failed(client::reason(fault, &self.cluster.news)));
             }

@@ -36,6 +36,10 @@ use crate::{
 /// How long it may take to get a producer ready. Its predecessor's transaction is ended meanwhile.
 const READY_WITHIN: Duration = Duration::from_secs(5);
 const ABORT_WITHIN: Duration = Duration::from_secs(5);
+/// How long a call may take before it is looked whether the log ends. A call goes on where it was.
+const LOOK_AFTER: Duration = Duration::from_millis(500);
+/// The same of one that begins anew.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// A producer of that name.
 pub(crate) struct Transactions {
@@ -178,8 +182,9 @@ impl Transactions {
     fn send_offsets(&self, consumed: &Consumed<'_>, deadline: Duration) -> Result<(), Failure> {
         let offsets = list(consumed.offsets.iter().map(|(at, offset)| (at, native_offset(*offset))));
         loop {
-            let left = deadline.saturating_sub(self.clock.monotonic());
-            match self.producer.send_offsets_to_transaction(&offsets, consumed.metadata, left) {
+            let left = self.left(deadline);
+            let within = left.min(ASK_AGAIN_AFTER);
+            match self.producer.send_offsets_to_transaction(&offsets, consumed.metadata, within) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {}
                 Err(error) => return Err(self.failure(&error, "what was consumed cannot be committed")),
@@ -189,7 +194,7 @@ impl Transactions {
 
     fn wait_for_deliveries(&mut self, deadline: Duration) -> Result<(), Failure> {
         while deliveries::outstanding_count(&self.producer) > 0 {
-            let left = deadline.saturating_sub(self.clock.monotonic());
+            let left = self.left(deadline);
             if left.is_zero() {
                 break;
             }
@@ -209,13 +214,12 @@ impl Transactions {
     fn commit(&self, deadline: Duration) -> Ended {
         loop {
             // At the end of its time once more, for what was cut short before.
-            let left = deadline.saturating_sub(self.clock.monotonic()).max(Duration::from_secs(1));
-            match self.producer.commit_transaction(left) {
+            match self.producer.commit_transaction(LOOK_AFTER) {
                 Ok(()) => {
                     let ends = self.deliveries.ends.iter().map(|end| end.unwrap_or_default());
                     return Ended::Committed(ends.collect());
                 }
-                Err(KafkaError::Transaction(error)) if error.is_retriable() && self.clock.monotonic() < deadline => {}
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && !self.left(deadline).is_zero() => {}
                 Err(error) => {
                     let fault = client::reason(client::fault_in(&error), &self.news);
                     return Ended::Lost(fault::unknown("whether the transaction was committed is not known", fault));
@@ -225,7 +229,7 @@ impl Transactions {
     }
 
     fn abort(&mut self) -> Result<(), ()> {
-        let deadline = self.clock.monotonic() + ABORT_WITHIN;
+        let deadline = self.news.deadline(self.clock.monotonic() + ABORT_WITHIN);
         // What is not delivered is purged, and its deliveries have to be taken before the rest can be done.
         let mut patience = Duration::from_millis(10);
         loop {
@@ -248,6 +252,11 @@ impl Transactions {
             return Failure::Fatal(fault::unknown(what, fault));
         }
         Failure::Abortable(fault::error(what, client::reason(fault, &self.news)))
+    }
+
+    /// How much time there is.
+    fn left(&self, deadline: Duration) -> Duration {
+        self.news.deadline(deadline).saturating_sub(self.clock.monotonic())
     }
 
     /// Why this producer can do nothing any more, if so.

@@ -10,7 +10,7 @@ use rdkafka::{consumer::Consumer as _, error::RDKafkaErrorCode};
 use super::{KafkaMember, Open, Over, replaced};
 use crate::{
     client, outgoing, tables,
-    transaction::{Consumed, Ended},
+    transaction::{Consumed, Ended, Transactions},
     watcher,
 };
 
@@ -116,7 +116,8 @@ impl KafkaMember {
             rows.push((TopicPartition { topic, partition: *partition }, changes));
         }
         let consumed = Consumed { metadata: &metadata, offsets: &prepared.offsets };
-        Ok(open.transactions.run(&prepared.outputs, &rows, Some(&consumed)))
+        let transactions = open.transactions.as_mut().ok_or_else(out)?;
+        Ok(transactions.run(&prepared.outputs, &rows, Some(&consumed)))
     }
 
     /// It is durable: what is kept here follows.
@@ -126,6 +127,9 @@ impl KafkaMember {
         for (((table, partition), changes), end) in prepared.rows.iter().zip(of_rows) {
             let rows = changes.iter().map(|row| (&row.key[..], row.value.as_deref()));
             let applied = match self.tables.get(&(table.clone(), *partition)) {
+                Some(local) if local.next().is_ok_and(|next| next >= *end) => {
+                    Err(Error::new(ErrorKind::Unavailable, "the changelog is another by now: it ends before these rows"))
+                }
                 Some(local) => local.apply(*end, rows, now),
                 None => Err(Error::new(ErrorKind::Unavailable, "the rows were let go")),
             };
@@ -156,7 +160,7 @@ impl KafkaMember {
     /// in turn, so the group is given the time to say so.
     fn lost(&mut self, open: &Open, error: Error) -> Error {
         let clock = &self.shared.clock;
-        let is_fenced = open.transactions.fatal_error().is_some_and(|fault| {
+        let is_fenced = open.transactions.as_ref().and_then(Transactions::fatal_error).is_some_and(|fault| {
             matches!(
                 fault.code,
                 RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch

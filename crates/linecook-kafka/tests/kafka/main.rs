@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod gaps;
+mod kitchen;
+mod restore;
+mod stranger;
 mod subject;
 
 use subject::KafkaSubject;

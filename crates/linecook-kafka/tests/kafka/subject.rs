@@ -28,14 +28,7 @@ pub(crate) struct KafkaSubject {
 impl KafkaSubject {
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        if std::env::var_os("RUST_LOG").is_some() {
-            drop(
-                tracing_subscriber::fmt()
-                    .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-                    .with_test_writer()
-                    .try_init(),
-            );
-        }
+        tell_if_asked();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let now = SystemClock::new().timestamp().0;
         Self {
@@ -83,5 +76,17 @@ impl Subject for KafkaSubject {
 
     fn name_prefix(&self) -> String {
         self.name_prefix.clone()
+    }
+}
+
+/// `RUST_LOG=librdkafka=debug` says what happened.
+pub(crate) fn tell_if_asked() {
+    if std::env::var_os("RUST_LOG").is_some() {
+        drop(
+            tracing_subscriber::fmt()
+                .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+                .with_test_writer()
+                .try_init(),
+        );
     }
 }
