@@ -58,7 +58,8 @@ pub(crate) struct Transactions {
 struct Deliveries {
     /// Behind the last record of each output that was stored.
     ends: Vec<Option<Offset>>,
-    failed: Option<Fault>,
+    /// The first that was not, by the number of its output.
+    failed: Option<(usize, Fault)>,
 }
 
 /// What a group has consumed, and which of its members says so.
@@ -147,7 +148,7 @@ impl Transactions {
         if let Some(consumed) = consumed {
             self.send_offsets(consumed, deadline)?;
         }
-        self.wait_for_deliveries(deadline)
+        self.wait_for_deliveries(outputs, rows, deadline)
     }
 
     fn send(
@@ -192,7 +193,12 @@ impl Transactions {
         }
     }
 
-    fn wait_for_deliveries(&mut self, deadline: Duration) -> Result<(), Failure> {
+    fn wait_for_deliveries(
+        &mut self,
+        outputs: &[(TopicPartition, Batch)],
+        rows: &[RowsOf<'_>],
+        deadline: Duration,
+    ) -> Result<(), Failure> {
         while deliveries::outstanding_count(&self.producer) > 0 {
             let left = self.left(deadline);
             if left.is_zero() {
@@ -202,13 +208,22 @@ impl Transactions {
         }
         let is_late = deliveries::outstanding_count(&self.producer) > 0;
         let late = is_late.then(|| Fault::of_code(RDKafkaErrorCode::OperationTimedOut));
-        let Some(fault) = self.deliveries.failed.take().or(late) else { return Ok(()) };
-        let what = if fault.code == RDKafkaErrorCode::MessageSizeTooLarge {
-            "a record or a batch is larger than the broker takes"
-        } else {
-            "records could not be stored"
+        let what = match self.deliveries.failed.take() {
+            Some((number, fault)) if fault.code == RDKafkaErrorCode::MessageSizeTooLarge => {
+                (too_large(number, outputs, rows), fault)
+            }
+            Some((number, fault)) => {
+                let to = outputs.get(number).map(|(to, _)| to);
+                let to = to.or_else(|| rows.get(number - outputs.len()).map(|(to, _)| to));
+                let to = to.map_or_else(String::new, |to| format!(": partition={to}"));
+                (format!("records could not be stored{to}"), fault)
+            }
+            None => match late {
+                Some(fault) => ("records were not stored in time".to_owned(), fault),
+                None => return Ok(()),
+            },
         };
-        Err(Failure::Abortable(fault::error(what, client::reason(fault, &self.news))))
+        Err(Failure::Abortable(fault::error(what.0, client::reason(what.1, &self.news))))
     }
 
     fn commit(&self, deadline: Duration) -> Ended {
@@ -265,6 +280,22 @@ impl Transactions {
     }
 }
 
+/// What an output has too much of: a record, or all of them together.
+fn too_large(number: usize, outputs: &[(TopicPartition, Batch)], rows: &[RowsOf<'_>]) -> String {
+    let of_rows = |rows: &[RowChange]| {
+        rows.iter().map(|row| row.key.len() + row.value.as_ref().map_or(0, bytes::Bytes::len)).max()
+    };
+    let (to, largest) = match outputs.get(number) {
+        Some((to, batch)) => (to, batch.records().map(|record| record.size_bytes()).max()),
+        None => match rows.get(number - outputs.len()) {
+            Some((to, rows)) => (to, of_rows(rows)),
+            None => return "a record is larger than the broker takes".to_owned(),
+        },
+    };
+    let bytes = largest.unwrap_or(0);
+    format!("a record, or a batch of some, is larger than the broker takes: partition={to} largest_record_bytes={bytes}")
+}
+
 /// Takes an event of the queue; returns whether there was one.
 fn serve(queue: &Queue, max_wait: Duration, into: &mut Deliveries, news: &News) -> bool {
     deliveries::serve(queue, max_wait, |event| match event {
@@ -276,7 +307,11 @@ fn serve(queue: &Queue, max_wait: Duration, into: &mut Deliveries, news: &News) 
                 }
             }
             Fate::NotStored(code) | Fate::Unknown(code) => {
-                into.failed.get_or_insert_with(|| Fault::of_code(code));
+                // What is purged because of another fault says nothing.
+                let is_reason = !matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight);
+                if is_reason || into.failed.is_none() {
+                    into.failed = Some((delivery.opaque, Fault::of_code(code)));
+                }
             }
         },
         event => hear(news, event),

@@ -1,12 +1,13 @@
 //! Records that are gone before a group has read them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
 
-use linecook_kafka::{Gap, KafkaLog};
-use linecook_log::{Commit, Error, ErrorKind, Log as _, Member, Offset, Poll, TopicName, TopicPartition};
+use kafka_broker::{Broker, Proxy};
+use linecook_kafka::{Gap, KafkaLog, Options};
+use linecook_log::{Commit, Error, ErrorKind, Log as _, Member, MemberSpec, Offset, Poll, TopicName, TopicPartition};
 
 use crate::{
-    kitchen::{Kitchen, at, numbers_in},
+    kitchen::{Kitchen, PATIENCE, at, numbers_in},
     stranger,
 };
 
@@ -14,20 +15,36 @@ struct Reader {
     member: Box<dyn Member>,
     /// What has come and was not asked for yet.
     read: BTreeMap<TopicPartition, Vec<u64>>,
-    _log: Arc<KafkaLog>,
+    spec: MemberSpec,
+    log: Arc<KafkaLog>,
 }
 
 impl Reader {
     fn join(kitchen: &Kitchen, source: &TopicName, gap: Gap) -> Self {
         let mut options = kitchen.options("reader");
         options.gap = gap;
-        let log = kitchen.open_with(options);
-        let member = log.join(kitchen.spec("reader", "reader", &[source], &[])).unwrap();
-        Self { member, read: BTreeMap::new(), _log: log }
+        Self::join_with(kitchen, source, options)
     }
 
-    /// One poll; commits what came.
+    fn join_with(kitchen: &Kitchen, source: &TopicName, options: Options) -> Self {
+        let log = kitchen.open_with(options);
+        let spec = kitchen.spec("reader", "reader", &[source], &[]);
+        let member = log.join(spec.clone()).unwrap();
+        Self { member, read: BTreeMap::new(), spec, log }
+    }
+
+    /// One poll; commits what came, and joins again when it has to.
     fn step(&mut self) -> Result<(), Error> {
+        match self.poll() {
+            Err(error) if error.kind() == ErrorKind::Unknown => {
+                self.member = self.log.join(self.spec.clone())?;
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn poll(&mut self) -> Result<(), Error> {
         if let Poll::Records(fetches) = self.member.poll(Duration::from_millis(100), 1 << 20)? {
             let offsets = fetches.iter().map(|fetch| (fetch.from.clone(), fetch.next)).collect();
             drop(self.member.commit(Commit { offsets, ..Commit::default() })?);
@@ -102,26 +119,50 @@ fn who_accepts_the_gap_goes_on_behind_it() {
 /// nobody could go on behind the gap, and a commit that was refused set back no other partition any more either.
 #[test]
 fn records_that_go_while_it_reads_stop_that_partition_only() {
+    let proxy = Proxy::start().unwrap();
+    let broker = Broker::start(kafka_broker::Options::default().behind(&proxy)).unwrap();
     for gap in [Gap::Refuse, Gap::Accept] {
-        let kitchen = Kitchen::shared();
+        let kitchen = Kitchen::on(&broker.bootstrap_servers());
         let (log, source) = half_read(&kitchen);
-        let mut reader = Reader::join(&kitchen, &source, gap);
-        reader.until(&kitchen, &at(&source, 0), 9);
-        reader.until(&kitchen, &at(&source, 1), 9);
-        // Created anew it ends before what was read of it.
-        stranger::delete_topic(kitchen.servers(), &source);
-        kitchen.until("the topic is created anew", || {
-            log.create_topics(&[linecook_log::TopicSpec { name: source.clone(), partition_count: 2 }]).is_ok()
-        });
-        kitchen.append(&log, &at(&source, 0), 20..23);
+        let mut options = kitchen.options("reader");
+        options.properties.set_servers(&proxy.bootstrap_servers());
+        options.session_timeout = PATIENCE;
+        options.gap = gap;
+        let mut reader = Reader::join_with(&kitchen, &source, options);
+        (0..2).for_each(|partition| drop(reader.until(&kitchen, &at(&source, partition), 9)));
+        proxy.hold();
+        // What it has asked for by now is answered by then, and lies in the proxy.
+        thread::sleep(Duration::from_millis(1_000));
+        (0..2).for_each(|partition| kitchen.append(&log, &at(&source, partition), 10..15));
+        stranger::delete_records(kitchen.servers(), &at(&source, 0), Offset(13));
+        proxy.release();
+        assert_eq!(reader.until(&kitchen, &at(&source, 1), 14), [10, 11, 12, 13, 14]);
         match gap {
             Gap::Refuse => {
                 let name = at(&source, 0).to_string();
-                check(&reader.until_refused(&kitchen), &["--accept-gap", "created anew", &name]);
+                let error = reader.until_refused(&kitchen);
+                check(&error, &["--accept-gap", &name, "read_up_to=10", "start=13"]);
             }
-            Gap::Accept => assert_eq!(reader.until(&kitchen, &at(&source, 0), 22), [20, 21, 22]),
+            Gap::Accept => assert_eq!(reader.until(&kitchen, &at(&source, 0), 14), [13, 14]),
         }
+        kitchen.append(&log, &at(&source, 1), [15]);
+        reader.until(&kitchen, &at(&source, 1), 15);
     }
+}
+
+/// Nothing of the new topic was read, whoever has read the old one.
+#[test]
+fn a_topic_created_anew_while_it_is_read_is_read_from_its_start() {
+    let kitchen = Kitchen::shared();
+    let (log, source) = half_read(&kitchen);
+    let mut reader = Reader::join(&kitchen, &source, Gap::Refuse);
+    (0..2).for_each(|partition| drop(reader.until(&kitchen, &at(&source, partition), 9)));
+    stranger::delete_topic(kitchen.servers(), &source);
+    kitchen.until("the topic is created anew", || {
+        log.create_topics(&[linecook_log::TopicSpec { name: source.clone(), partition_count: 2 }]).is_ok()
+    });
+    kitchen.append(&log, &at(&source, 0), 20..23);
+    assert_eq!(reader.until(&kitchen, &at(&source, 0), 22), [20, 21, 22]);
 }
 
 /// The next reader of a topic that was created anew begins at its start: brokers forget what was committed of a topic

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod copier;
+mod cut;
 mod gaps;
 mod kitchen;
 mod restore;
