@@ -39,7 +39,7 @@ impl Road {
         let copier = Copier::start(kitchen, log, &stage, "cook");
         let mut count = 0;
         let mut more = || {
-            let until = count + 20;
+            let until = count + 3;
             kitchen.append(direct, &source, count..until);
             count = until;
         };
@@ -49,6 +49,7 @@ impl Road {
                 // One after the other: of two on their way the second goes with the connection, uncounted.
                 for _ in 0..times {
                     let hits = cut(proxy, *kind, 1);
+                    tracing::info!(?kind, how, "cut");
                     kitchen.until(&format!("{kind:?} is lost, way {how}"), || {
                         more();
                         hits.count() == 1

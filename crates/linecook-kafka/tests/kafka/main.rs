@@ -6,10 +6,12 @@ mod copier;
 mod cut;
 mod gaps;
 mod kitchen;
+mod refused;
 mod restore;
 mod stranger;
 mod subject;
+mod zombies;
 
-use subject::KafkaSubject;
-
-linecook_log::conformance_tests!(KafkaSubject::new());
+mod conformance {
+    linecook_log::conformance_tests!(crate::subject::KafkaSubject::new());
+}
