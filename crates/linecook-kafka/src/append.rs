@@ -65,12 +65,19 @@ struct State {
     line: Arc<Line>,
     sender: Sender,
     /// By the number that goes along with the record.
-    awaited: HashMap<usize, (TopicPartition, Arc<Ack>)>,
+    awaited: HashMap<usize, Awaited>,
     next_number: usize,
     queued: VecDeque<Queued>,
     /// Why nothing is taken any more.
     ended: Option<Error>,
     is_closing: bool,
+}
+
+/// A record on its way.
+struct Awaited {
+    to: TopicPartition,
+    bytes: usize,
+    ack: Arc<Ack>,
 }
 
 /// A producer that appends without transactions, and what it hears.
@@ -221,7 +228,7 @@ impl Appender {
         state.ended.get_or_insert_with(|| fault::copy_of(reason));
         state.is_closing = true;
         let queued = std::mem::take(&mut state.queued).into_iter().map(|queued| queued.ack);
-        let lost: Vec<_> = queued.chain(std::mem::take(&mut state.awaited).into_values().map(|(_, ack)| ack)).collect();
+        let lost: Vec<_> = queued.chain(std::mem::take(&mut state.awaited).into_values().map(|awaited| awaited.ack)).collect();
         drop(state);
         let unknown = || Error::new(ErrorKind::Unknown, "the log has ended; whether it was stored is not known");
         lost.into_iter().for_each(|ack| ack.set(Err(unknown())));
@@ -256,7 +263,8 @@ impl Shared {
             Err(fault::error(format!("a record cannot be sent: partition={to}"), fault))
         });
         sent?;
-        state.awaited.insert(number, (to.clone(), Arc::clone(ack)));
+        let bytes = batch.records().map(|record| record.size_bytes()).sum();
+        state.awaited.insert(number, Awaited { to: to.clone(), bytes, ack: Arc::clone(ack) });
         Ok(())
     }
 
@@ -280,23 +288,28 @@ impl Shared {
     fn see(&self, event: Event) {
         match event {
             Event::Delivery(delivery) => {
-                let ack = self.state.lock().awaited.remove(&delivery.opaque);
-                if let Some((to, ack)) = ack {
-                    ack.set(self.outcome_of(&to, delivery));
+                let awaited = self.state.lock().awaited.remove(&delivery.opaque);
+                if let Some(Awaited { to, bytes, ack }) = awaited {
+                    ack.set(self.outcome_of(&to, bytes, delivery));
                 }
             }
             Event::Fault(code, text) => self.cluster.news.heard(Fault::new(code, text)),
         }
     }
 
-    fn outcome_of(&self, to: &TopicPartition, delivery: Delivery) -> Result<()> {
+    fn outcome_of(&self, to: &TopicPartition, bytes: usize, delivery: Delivery) -> Result<()> {
         match delivery.fate {
             Fate::Stored => Ok(()),
             Fate::NotStored(code) => {
                 // Its size was checked; what is left is a broker with a lower limit, or none that answers.
                 let over = self.state.lock().line.over();
                 let fault = over.unwrap_or_else(|| client::reason(Fault::of_code(code), &self.cluster.news));
-                Err(fault::error(format!("the record was not stored: partition={to}"), fault))
+                let what = if code == RDKafkaErrorCode::MessageSizeTooLarge {
+                    format!("a record is larger than the broker takes: partition={to} bytes={bytes}")
+                } else {
+                    format!("the record was not stored: partition={to}")
+                };
+                Err(fault::error(what, fault))
             }
             Fate::Unknown(code) => Err(fault::unknown(
                 "a broker has not answered in time",
@@ -313,11 +326,7 @@ impl Shared {
         }
         let queued = state.queued.pop_front().expect("it is not empty");
         drop(state);
-        let outcome = self.transact(transactions, &queued);
-        if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unknown) {
-            transactions.take();
-        }
-        match outcome {
+        match self.transact(transactions, &queued) {
             Ok(seen) => queued.ack.stored(seen),
             Err(error) => queued.ack.set(Err(error)),
         }
@@ -325,12 +334,12 @@ impl Shared {
         true
     }
 
-    fn transact(&self, transactions: &mut Option<Transactions>, queued: &Queued) -> Result<Ticket> {
-        let transactions = match transactions {
+    fn transact(&self, kept: &mut Option<Transactions>, queued: &Queued) -> Result<Ticket> {
+        let transactions = match kept {
             Some(transactions) => transactions,
             None => {
                 let name = format!("{}.append", self.options.instance);
-                transactions.insert(Transactions::begin_with(&self.options, &self.cluster.news, &self.clock, &name)?)
+                kept.insert(Transactions::begin_with(&self.options, &self.cluster.news, &self.clock, &name)?)
             }
         };
         let outputs = [(queued.to.clone(), queued.batch.clone())];
@@ -339,7 +348,11 @@ impl Shared {
                 let ends = ends.into_iter().map(|end| (queued.to.clone(), end)).collect();
                 Ok(Ticket::new(Arc::new(self.watcher.seen(ends, None))))
             }
-            Ended::Refused(error) | Ended::Lost(error) => Err(error),
+            Ended::Refused(error) => Err(error),
+            Ended::RefusedAndOver(error) | Ended::Lost(error) => {
+                kept.take();
+                Err(error)
+            }
         }
     }
 }

@@ -220,12 +220,15 @@ impl KafkaMember {
     /// Rebalances and faults come this way; records do not.
     fn serve_events(&mut self, open: &Open) -> Result<()> {
         // A poll that has served something says no more than one that had nothing to serve.
-        while open.events.has_any() {
+        // Once in any case: the group goes by the consumer's polls.
+        let mut has_more = true;
+        while has_more {
             if let Some(Err(KafkaError::MessageConsumption(code))) = open.consumer.poll(Duration::ZERO)
                 && fault::is_missing_right(code)
             {
                 self.refusal = Some(code);
             }
+            has_more = open.events.has_any();
         }
         match client::fatal_error(open.consumer.client()) {
             None => Ok(()),

@@ -27,7 +27,7 @@ use crate::{
     native::{
         Fault,
         admin::{list, native_offset},
-        deliveries::{self, Event, Fate},
+        deliveries::{self, Delivery, Event, Fate},
         queue::Queue,
     },
     outgoing::Sender,
@@ -51,15 +51,54 @@ pub(crate) struct Transactions {
     /// How long the broker gives a transaction.
     timeout: Duration,
     deliveries: Deliveries,
+    is_out_of_sequence: bool,
 }
 
 /// What became of the records of the transaction in hand.
 #[derive(Default)]
 struct Deliveries {
+    /// Which transaction of this producer: what is still told of one that was aborted is none of the next one's.
+    run: usize,
     /// Behind the last record of each output that was stored.
     ends: Vec<Option<Offset>>,
     /// The first that was not, by the number of its output.
     failed: Option<(usize, Fault)>,
+}
+
+/// How many outputs a transaction may have; above it in what goes along with a record is the number of the transaction.
+const OUTPUT_BITS: u32 = usize::BITS / 2;
+
+impl Deliveries {
+    fn opaque(&self) -> usize {
+        self.run << OUTPUT_BITS
+    }
+
+    /// The number of the output that a record is of, if it is of this transaction.
+    fn number(&self, opaque: usize) -> Option<usize> {
+        (opaque >> OUTPUT_BITS == self.opaque() >> OUTPUT_BITS).then_some(opaque & !(usize::MAX << OUTPUT_BITS))
+    }
+
+    fn see(&mut self, delivery: Delivery) {
+        let Some(number) = self.number(delivery.opaque) else { return };
+        match delivery.fate {
+            Fate::Stored => {
+                let end = Offset(u64::try_from(delivery.offset).unwrap_or(0)).plus(1);
+                if let Some(known) = self.ends.get_mut(number) {
+                    *known = (*known).max(Some(end));
+                }
+            }
+            Fate::NotStored(code) | Fate::Unknown(code) => {
+                // What is purged is so because of something else.
+                if self.failed.as_ref().is_none_or(|(_, fault)| is_purged(fault.code)) {
+                    self.failed = Some((number, Fault::of_code(code)));
+                }
+            }
+        }
+    }
+}
+
+fn is_purged(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
 }
 
 /// What a group has consumed, and which of its members says so.
@@ -77,6 +116,8 @@ pub(crate) enum Ended {
     Committed(Vec<Offset>),
     /// Nothing of it happened, and nothing will.
     Refused(Error),
+    /// The same, and this producer is over: what is left of it is aborted by the next of this name, or in time.
+    RefusedAndOver(Error),
     /// Whether it happened will be known by the next producer of this name; this one is over.
     Lost(Error),
 }
@@ -108,6 +149,7 @@ impl Transactions {
             clock: Arc::clone(clock),
             timeout: options.session_timeout,
             deliveries: Deliveries::default(),
+            is_out_of_sequence: false,
         })
     }
 
@@ -118,8 +160,25 @@ impl Transactions {
         rows: &[RowsOf<'_>],
         consumed: Option<&Consumed<'_>>,
     ) -> Ended {
+        let was_out_of_sequence = std::mem::take(&mut self.is_out_of_sequence);
+        let ended = self.try_once(outputs, rows, consumed);
+        // What a broker has refused leaves a hole in the numbers that it expects. It is noticed by the next transaction,
+        // which can do nothing for it, and closed when that is aborted.
+        if self.is_out_of_sequence && !was_out_of_sequence && matches!(ended, Ended::Refused(_)) {
+            return self.try_once(outputs, rows, consumed);
+        }
+        ended
+    }
+
+    fn try_once(
+        &mut self,
+        outputs: &[(TopicPartition, Batch)],
+        rows: &[RowsOf<'_>],
+        consumed: Option<&Consumed<'_>>,
+    ) -> Ended {
         let count = outputs.len() + rows.len();
-        self.deliveries = Deliveries { ends: vec![None; count], failed: None };
+        let run = self.deliveries.run.wrapping_add(1);
+        self.deliveries = Deliveries { run, ends: vec![None; count], failed: None };
         let deadline = self.clock.monotonic() + self.timeout;
         if let Err(error) = self.producer.begin_transaction() {
             return match self.failure(&error, "a transaction cannot be begun") {
@@ -132,9 +191,21 @@ impl Transactions {
             Err(Failure::Fatal(error)) => Ended::Lost(error),
             Err(Failure::Abortable(error)) => match self.abort() {
                 Ok(()) => Ended::Refused(error),
-                Err(_) => Ended::Lost(Error::new(ErrorKind::Unknown, error.chain())),
+                // Who has this name now says what is to be done: see `KafkaMember::lost`.
+                Err(()) if self.is_fenced() => Ended::Lost(Error::new(ErrorKind::Unknown, error.chain())),
+                Err(()) => Ended::RefusedAndOver(error),
             },
         }
+    }
+
+    /// Whether another producer of this name has come.
+    pub(crate) fn is_fenced(&self) -> bool {
+        client::fatal_error(self.producer.client()).is_some_and(|fault| {
+            matches!(
+                fault.code,
+                RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch
+            )
+        })
     }
 
     fn prepare(
@@ -158,6 +229,7 @@ impl Transactions {
         deadline: Duration,
     ) -> Result<(), Failure> {
         let Self { producer, queue, sender, deliveries, news, clock, .. } = self;
+        let opaque = deliveries.opaque();
         let mut refused = |to: &TopicPartition, code| {
             if code == RDKafkaErrorCode::QueueFull && clock.monotonic() < deadline {
                 serve(queue, Duration::from_millis(10), deliveries, news);
@@ -168,11 +240,11 @@ impl Transactions {
         };
         let mut send = || {
             for (number, (to, batch)) in outputs.iter().enumerate() {
-                sender.send(producer, to, batch, number, &mut |code| refused(to, code))?;
+                sender.send(producer, to, batch, opaque | number, &mut |code| refused(to, code))?;
             }
             for (number, (to, rows)) in (outputs.len()..).zip(rows) {
                 for row in *rows {
-                    sender.send_row(producer, to, row, number, &mut |code| refused(to, code))?;
+                    sender.send_row(producer, to, row, opaque | number, &mut |code| refused(to, code))?;
                 }
             }
             Ok(())
@@ -208,7 +280,15 @@ impl Transactions {
         }
         let is_late = deliveries::outstanding_count(&self.producer) > 0;
         let late = is_late.then(|| Fault::of_code(RDKafkaErrorCode::OperationTimedOut));
-        let what = match self.deliveries.failed.take() {
+        let mut failed = self.deliveries.failed.take();
+        if let Some((_, fault)) = &mut failed
+            && is_purged(fault.code)
+        {
+            *fault = self.reason().unwrap_or_else(|| fault.clone());
+        }
+        let is_out_of = |(_, fault): &(usize, Fault)| fault.code == RDKafkaErrorCode::OutOfOrderSequenceNumber;
+        self.is_out_of_sequence = failed.as_ref().is_some_and(is_out_of);
+        let what = match failed {
             Some((number, fault)) if fault.code == RDKafkaErrorCode::MessageSizeTooLarge => {
                 (too_large(number, outputs, rows), fault)
             }
@@ -251,7 +331,10 @@ impl Transactions {
             match self.producer.abort_transaction(patience) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && self.clock.monotonic() < deadline => {}
-                Err(_) => return Err(()),
+                Err(error) => {
+                    tracing::debug!(%error, "a transaction could not be aborted");
+                    return Err(());
+                }
             }
             while serve(&self.queue, Duration::ZERO, &mut self.deliveries, &self.news) {}
             patience = deadline.saturating_sub(self.clock.monotonic()).max(Duration::from_millis(10));
@@ -259,24 +342,33 @@ impl Transactions {
     }
 
     fn failure(&self, error: &KafkaError, what: &str) -> Failure {
-        let fault = client::fault_in(error);
+        let mut fault = client::fault_in(error);
         let is_fatal = matches!(error, KafkaError::Transaction(native) if native.is_fatal());
         if is_fatal {
             let fault = client::fatal_error(self.producer.client()).unwrap_or(fault);
             // Nothing was committed, but the name may be another's by now: the next of this name will know.
             return Failure::Fatal(fault::unknown(what, fault));
         }
+        if fault.code == RDKafkaErrorCode::State {
+            // Something else of it has failed meanwhile.
+            fault = self.reason().unwrap_or(fault);
+        }
         Failure::Abortable(fault::error(what, client::reason(fault, &self.news)))
+    }
+
+    /// Why the transaction in hand can only be aborted. Nothing is begun: it is not over.
+    fn reason(&self) -> Option<Fault> {
+        match self.producer.begin_transaction() {
+            Err(KafkaError::Transaction(error)) if error.txn_requires_abort() || error.is_fatal() => {
+                Some(Fault::new(error.code(), error.string()))
+            }
+            _ => None,
+        }
     }
 
     /// How much time there is.
     fn left(&self, deadline: Duration) -> Duration {
         self.news.deadline(deadline).saturating_sub(self.clock.monotonic())
-    }
-
-    /// Why this producer can do nothing any more, if so.
-    pub(crate) fn fatal_error(&self) -> Option<Fault> {
-        client::fatal_error(self.producer.client())
     }
 }
 
@@ -299,22 +391,8 @@ fn too_large(number: usize, outputs: &[(TopicPartition, Batch)], rows: &[RowsOf<
 /// Takes an event of the queue; returns whether there was one.
 fn serve(queue: &Queue, max_wait: Duration, into: &mut Deliveries, news: &News) -> bool {
     deliveries::serve(queue, max_wait, |event| match event {
-        Event::Delivery(delivery) => match delivery.fate {
-            Fate::Stored => {
-                let end = Offset(u64::try_from(delivery.offset).unwrap_or(0)).plus(1);
-                if let Some(known) = into.ends.get_mut(delivery.opaque) {
-                    *known = (*known).max(Some(end));
-                }
-            }
-            Fate::NotStored(code) | Fate::Unknown(code) => {
-                // What is purged because of another fault says nothing.
-                let is_reason = !matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight);
-                if is_reason || into.failed.is_none() {
-                    into.failed = Some((delivery.opaque, Fault::of_code(code)));
-                }
-            }
-        },
-        event => hear(news, event),
+        Event::Delivery(delivery) => into.see(delivery),
+        event @ Event::Fault(..) => hear(news, event),
     })
 }
 

@@ -98,8 +98,14 @@ impl KafkaMember {
             Stage::Stuck { why, .. } => Some(why),
             _ => None,
         });
-        let why = arriving.or_else(|| self.owned.iter().find_map(|owned| owned.fault.as_ref()))?;
-        Some(Error::new(ErrorKind::Unavailable, why.clone()))
+        if let Some(why) = arriving {
+            return Some(Error::new(ErrorKind::Unavailable, why.clone()));
+        }
+        let (at, (code, text)) = self.owned.iter().find_map(|owned| Some((&owned.at, owned.fault.as_ref()?)))?;
+        let error = fault::error(format!("the partition cannot be read: partition={at}"), Fault::new(*code, text));
+        // A topic may be unknown to brokers that have just come up.
+        let is_final = fault::is_missing_right(*code);
+        Some(if is_final { error } else { Error::new(ErrorKind::Unavailable, error.chain()) })
     }
 
     /// Of all that are wanted at once: what is committed, and nothing before that is stable.

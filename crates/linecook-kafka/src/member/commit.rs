@@ -39,6 +39,10 @@ impl KafkaMember {
                 self.must_rewind = true;
                 Err(error)
             }
+            Ended::RefusedAndOver(error) => {
+                self.over = Some(Over::Unknown);
+                Err(error)
+            }
             Ended::Lost(error) => Err(self.lost(open, error)),
         }
     }
@@ -160,12 +164,7 @@ impl KafkaMember {
     /// in turn, so the group is given the time to say so.
     fn lost(&mut self, open: &Open, error: Error) -> Error {
         let clock = &self.shared.clock;
-        let is_fenced = open.transactions.as_ref().and_then(Transactions::fatal_error).is_some_and(|fault| {
-            matches!(
-                fault.code,
-                RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch
-            )
-        });
+        let is_fenced = open.transactions.as_ref().is_some_and(Transactions::is_fenced);
         let patience = if is_fenced { self.shared.options.session_timeout / 4 } else { Duration::ZERO };
         let deadline = clock.monotonic() + patience;
         loop {

@@ -112,7 +112,7 @@ impl KafkaMember {
             self.over = Some(Over::Unknown);
             return Err(fault::unknown(text, Fault::new(code, format!("read_up_to={}", owned.position))));
         }
-        owned.fault = Some(format!("the partition cannot be read: {text}: partition={}", owned.at));
+        owned.fault = Some((code, text));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What a member owns.
 
 use linecook_log::{Offset, Partition, TopicPartition};
+use rdkafka::error::RDKafkaErrorCode;
 
 use super::KafkaMember;
 
@@ -27,7 +28,7 @@ pub(super) struct Owned {
     /// The furthest position it ever had: no commit goes beyond.
     pub(super) seen: Offset,
     /// Why no records of it come.
-    pub(super) fault: Option<String>,
+    pub(super) fault: Option<(RDKafkaErrorCode, String)>,
 }
 
 impl Owned {

@@ -6,6 +6,7 @@ mod copier;
 mod cut;
 mod gaps;
 mod kitchen;
+mod outage;
 mod refused;
 mod restore;
 mod stranger;

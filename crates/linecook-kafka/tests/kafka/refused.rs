@@ -151,12 +151,16 @@ fn who_may_not_use_a_topic_hears_it_from_each_call() {
         let output = Output { to: at(&target, 0), batch: batch_of(&[7]) };
         Commit { outputs: vec![output], offsets: vec![(at(&source, 0), Offset(0))], ..Commit::default() }
     };
-    check(&member.commit(commit()).map(drop).unwrap_err(), &[target.as_str(), "right"]);
     check(&until_invalid(kitchen, &mut *member), &[source.as_str(), "right"]);
-    // A right that is given counts at once.
+    check(&member.commit(commit()).map(drop).unwrap_err(), &["right"]);
     guarded.allow(Operation::Read, &Resource::topic(source.as_str()));
+    let mut member = log.join(kitchen.spec("chef", "cook", &[&source], &[])).unwrap();
+    kitchen.until_owns(&mut *member, 1);
+    check(&member.commit(commit()).map(drop).unwrap_err(), &["right: on the topic"]);
     guarded.allow(Operation::Write, &Resource::topic(target.as_str()));
-    kitchen.until("it may write", || member.commit(commit()).is_ok());
+    let mut member = log.join(kitchen.spec("chef", "cook", &[&source], &[])).unwrap();
+    kitchen.until_owns(&mut *member, 1);
+    drop(member.commit(commit()).unwrap());
     kitchen.until("it may append", || {
         log.append(&at(&target, 0), batch_of(&[8])).and_then(|ticket| kitchen.wait(ticket)).is_ok()
     });
