@@ -46,6 +46,9 @@ struct Heard {
 
 impl News {
     pub(crate) fn heard(&self, mut fault: Fault) {
+        if !fault::is_silence(fault.code) && !fault::is_login(fault.code) {
+            return; // it is about something else
+        }
         let mut heard = self.0.lock();
         heard.are_all_down |= fault.code == RDKafkaErrorCode::AllBrokersDown;
         // A broker on its way down or up cuts a greeting short, which looks like a refusal.

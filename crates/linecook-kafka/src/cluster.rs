@@ -22,7 +22,8 @@ use crate::{
 
 /// How long an answer may take.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// The same while it is known that no broker answers: long enough to find out that one is back.
+/// While it is known that no broker answers: long enough to find out that one is back. Requests other than a ping get more
+/// in any case, since one that is given up on its way takes its connection with it, and all others that are on it.
 const SILENT_WITHIN: Duration = Duration::from_millis(500);
 
 /// A client that asks, and what it knows by now.
@@ -42,10 +43,14 @@ impl Cluster {
     }
 
     /// How long an answer may take now.
-    pub(crate) fn patience(&self) -> Duration {
+    fn patience(&self) -> Duration {
         let now = self.clock.monotonic();
-        let within = if self.news.is_silent() { SILENT_WITHIN } else { ANSWER_WITHIN };
-        self.news.deadline(now + within).saturating_sub(now)
+        self.news.deadline(now + ANSWER_WITHIN).saturating_sub(now)
+    }
+
+    /// That it is worth asking.
+    fn check_answering(&self) -> Result<()> {
+        if self.news.is_silent() { self.ping(SILENT_WITHIN) } else { Ok(()) }
     }
 
     /// Lets the client tell why no broker answers, if that is so.
@@ -73,6 +78,7 @@ impl Cluster {
     /// # Errors
     /// `Unavailable`.
     pub(crate) fn topics(&self) -> Result<Vec<FoundTopic>> {
+        self.check_answering()?;
         let found = admin::topics(&self.client, self.patience());
         let mut found = found.map_err(|fault| self.error("the topics of the cluster cannot be listed", fault))?;
         found.sort_by(|one, other| one.name.cmp(&other.name));
@@ -193,6 +199,7 @@ impl Cluster {
         partitions: &[TopicPartition],
         isolation: Isolation,
     ) -> Result<BTreeMap<TopicPartition, Offset>> {
+        self.check_answering()?;
         let what = "the ends of partitions cannot be asked for";
         let deadline = self.clock.monotonic() + self.patience();
         loop {
@@ -219,6 +226,7 @@ impl Cluster {
         group: &GroupName,
         partitions: &[TopicPartition],
     ) -> Result<Option<BTreeMap<TopicPartition, Offset>>> {
+        self.check_answering()?;
         match self.committed(group, Some(partitions), Stable::Required) {
             Err(fault) if fault.code == RDKafkaErrorCode::UnstableOffsetCommit => Ok(None),
             Err(fault) => {
@@ -233,6 +241,7 @@ impl Cluster {
     /// # Errors
     /// `Unavailable`, `Invalid`.
     pub(crate) fn committed_offsets(&self, group: &GroupName) -> Result<BTreeMap<TopicPartition, Offset>> {
+        self.check_answering()?;
         let what = || format!("what a group has committed cannot be asked for: group={group}");
         self.committed(group, None, Stable::NotRequired).map_err(|fault| self.error(what(), fault))
     }
@@ -256,6 +265,7 @@ impl Cluster {
     /// # Errors
     /// `Invalid`: it has members. `Unavailable`.
     pub(crate) fn alter_offsets(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()> {
+        self.check_answering()?;
         admin::alter_offsets(&self.client, group, offsets, self.patience()).map_err(|fault| match fault.code {
             // A broker takes nothing in the name of a group with members from one who is none.
             RDKafkaErrorCode::UnknownMemberId => has_members(group),
@@ -268,6 +278,7 @@ impl Cluster {
     /// # Errors
     /// `Unavailable`.
     pub(crate) fn groups(&self) -> Result<BTreeMap<GroupName, bool>> {
+        self.check_answering()?;
         let what = "the groups of the cluster cannot be listed";
         let names = admin::group_names(&self.client, self.patience()).map_err(|fault| self.error(what, fault))?;
         admin::has_members(&self.client, &names, self.patience()).map_err(|fault| self.error(what, fault))
@@ -278,6 +289,7 @@ impl Cluster {
     /// # Errors
     /// `Unavailable`, `Invalid`.
     pub(crate) fn has_members(&self, group: &GroupName) -> Result<bool> {
+        self.check_answering()?;
         let found = admin::has_members(&self.client, std::slice::from_ref(group), self.patience());
         let found = found.map_err(|fault| self.error(format!("a group cannot be asked for: group={group}"), fault))?;
         Ok(found.get(group).copied().unwrap_or(false))
@@ -288,6 +300,7 @@ impl Cluster {
     /// # Errors
     /// `Invalid`: it has members, or is not known. `Unavailable`.
     pub(crate) fn delete_group(&self, group: &GroupName) -> Result<()> {
+        self.check_answering()?;
         admin::delete_group(&self.client, group, self.patience()).map_err(|fault| match fault.code {
             RDKafkaErrorCode::NonEmptyGroup => has_members(group),
             RDKafkaErrorCode::GroupIdNotFound => no_such_group(group),
@@ -300,6 +313,7 @@ impl Cluster {
     /// # Errors
     /// `Invalid`: there is none. `Unavailable`.
     pub(crate) fn topic_id(&self, topic: &TopicName) -> Result<String> {
+        self.check_answering()?;
         let what = || format!("a topic cannot be described: topic={topic}");
         let mut found = admin::topic_ids(&self.client, std::slice::from_ref(topic), self.patience())
             .map_err(|fault| self.error(what(), fault))?;

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -67,26 +67,19 @@ impl Stage {
 /// A worker on a thread of its own, which joins again when it has to. Dropping it stops it without a farewell.
 pub(crate) struct Copier {
     is_stopped: Arc<AtomicBool>,
-    joined_count: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Copier {
     pub(crate) fn start(kitchen: &Kitchen, log: &Arc<KafkaLog>, stage: &Stage, instance: &str) -> Self {
-        let (is_stopped, joined_count) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let is_stopped = Arc::<AtomicBool>::default();
         let worker = Worker {
             log: Arc::clone(log),
             stage: stage.clone(),
             spec: stage.spec(kitchen, instance),
             is_stopped: Arc::clone(&is_stopped),
-            joined_count: Arc::clone(&joined_count),
         };
-        Self { is_stopped, joined_count, thread: Some(thread::spawn(move || worker.run())) }
-    }
-
-    /// How often it has joined.
-    pub(crate) fn joined_count(&self) -> usize {
-        self.joined_count.load(Ordering::Relaxed)
+        Self { is_stopped, thread: Some(thread::spawn(move || worker.run())) }
     }
 }
 
@@ -106,7 +99,6 @@ struct Worker {
     stage: Stage,
     spec: MemberSpec,
     is_stopped: Arc<AtomicBool>,
-    joined_count: Arc<AtomicUsize>,
 }
 
 impl Worker {
@@ -114,7 +106,6 @@ impl Worker {
         while !self.is_stopped() {
             match self.log.join(self.spec.clone()) {
                 Ok(mut member) => {
-                    self.joined_count.fetch_add(1, Ordering::Relaxed);
                     self.work(&mut *member);
                 }
                 Err(error) => {
