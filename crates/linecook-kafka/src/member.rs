@@ -14,6 +14,7 @@
 mod arrival;
 mod commit;
 mod fetch;
+mod keep;
 mod owned;
 
 use std::{collections::BTreeMap, ffi::CString, sync::Arc, time::Duration};
@@ -415,6 +416,7 @@ impl Member for KafkaMember {
             }
             let left = deadline.saturating_sub(self.shared.clock.monotonic());
             if left.is_zero() {
+                self.keep_offsets()?;
                 return self.stuck().map_or(Ok(Poll::Idle), Err);
             }
             let is_busy = !self.arriving.is_empty();

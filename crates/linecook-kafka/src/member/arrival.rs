@@ -6,7 +6,7 @@ use linecook_log::{Assignment, Clock, Error, ErrorKind, Offset, Result, TopicPar
 use rdkafka::consumer::Consumer as _;
 
 use super::{
-    KafkaMember, Open, assignment,
+    KafkaMember, Open, assignment, keep,
     owned::{Owned, Share},
 };
 use crate::{
@@ -202,6 +202,7 @@ impl KafkaMember {
     /// From here on its records come.
     fn take_up(&mut self, open: &mut Open, arrived: Vec<(Share, Vec<(TopicPartition, Offset)>)>) -> Vec<Assignment> {
         let mut assignments = Vec::new();
+        let keep_at = self.shared.clock.monotonic() + keep::SOON;
         for (share, begins) in arrived {
             for key in self.table_keys(share) {
                 if let Some(table) = self.tables.get(&(key.table, key.partition)) {
@@ -217,7 +218,7 @@ impl KafkaMember {
                 of_topic.forwarded.insert(at.partition, forwarded);
                 self.shared.progress.reach(&self.spec.group, &at, begin);
                 assignments.push(assignment(&at, begin));
-                self.owned.push(Owned::new(at, share, rank, begin));
+                self.owned.push(Owned::new(at, share, rank, begin, keep_at));
             }
         }
         let partitions = list(assignments.iter().map(|it| (&it.partition, native_offset(it.position))));

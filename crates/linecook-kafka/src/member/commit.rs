@@ -7,7 +7,7 @@ use linecook_log::{
 };
 use rdkafka::{consumer::Consumer as _, error::RDKafkaErrorCode};
 
-use super::{KafkaMember, Open, Over, replaced};
+use super::{KafkaMember, Open, Over, keep, replaced};
 use crate::{
     client, outgoing, tables,
     transaction::{Consumed, Ended, Transactions},
@@ -15,11 +15,19 @@ use crate::{
 };
 
 /// A commit that may be tried.
-struct Prepared {
+#[derive(Default)]
+pub(super) struct Prepared {
     outputs: Vec<(TopicPartition, Batch)>,
     /// By table and partition, in the order of the changes.
     rows: BTreeMap<(TableName, Partition), Vec<RowChange>>,
-    offsets: Vec<(TopicPartition, Offset)>,
+    pub(super) offsets: Vec<(TopicPartition, Offset)>,
+}
+
+impl Prepared {
+    /// Nothing but offsets.
+    pub(super) fn of(offsets: Vec<(TopicPartition, Offset)>) -> Self {
+        Self { offsets, ..Self::default() }
+    }
 }
 
 impl KafkaMember {
@@ -108,7 +116,7 @@ impl KafkaMember {
         Ok(())
     }
 
-    fn transact(&self, open: &mut Open, prepared: &Prepared) -> Result<Ended> {
+    pub(super) fn transact(&self, open: &mut Open, prepared: &Prepared) -> Result<Ended> {
         let out = || Error::new(ErrorKind::Fenced, "the member is not in its group any more");
         if !self.is_in_group(open) {
             return Err(out());
@@ -144,9 +152,10 @@ impl KafkaMember {
                 return Err(Error::new(ErrorKind::Unknown, text).with_source(error));
             }
         }
+        let keep_at = self.shared.clock.monotonic() + keep::EVERY;
         for (at, offset) in &prepared.offsets {
             if let Some(owned) = self.owned.iter_mut().find(|owned| owned.at == *at) {
-                owned.committed = *offset;
+                (owned.committed, owned.keep_at) = (*offset, keep_at);
                 self.shared.progress.reach(&self.spec.group, at, owned.reached());
             }
         }
@@ -162,7 +171,7 @@ impl KafkaMember {
 
     /// The producer is over. If that is because another process has this one's name, joining again would only put it out
     /// in turn, so the group is given the time to say so.
-    fn lost(&mut self, open: &Open, error: Error) -> Error {
+    pub(super) fn lost(&mut self, open: &Open, error: Error) -> Error {
         let clock = &self.shared.clock;
         let is_fenced = open.transactions.as_ref().is_some_and(Transactions::is_fenced);
         let patience = if is_fenced { self.shared.options.session_timeout / 4 } else { Duration::ZERO };
