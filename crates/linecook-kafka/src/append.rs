@@ -32,7 +32,7 @@ use crate::{
     cluster::Cluster,
     fault,
     native::{
-        Fault,
+        Fault, brokers,
         deliveries::{self, Delivery, Event, Fate},
         queue::Queue,
     },
@@ -302,7 +302,9 @@ impl Shared {
             Fate::Stored => Ok(()),
             Fate::NotStored(code) => {
                 // Its size was checked; what is left is a broker with a lower limit, or none that answers.
-                let over = self.state.lock().line.over();
+                let line = Arc::clone(&self.state.lock().line);
+                brokers::find_again(&line.producer, self.options.properties.servers().unwrap_or_default());
+                let over = line.over();
                 let fault = over.unwrap_or_else(|| client::reason(Fault::of_code(code), &self.cluster.news));
                 let what = if code == RDKafkaErrorCode::MessageSizeTooLarge {
                     format!("a record is larger than the broker takes: partition={to} bytes={bytes}")

@@ -15,7 +15,7 @@ use crate::{
     client::{Consumer, News},
     fault,
     native::{
-        Fault,
+        Fault, brokers,
         admin::{self, End, FoundTopic, Isolation, Stable},
     },
 };
@@ -31,6 +31,7 @@ pub(crate) struct Cluster {
     client: Arc<Consumer>,
     pub(crate) news: Arc<News>,
     clock: Arc<dyn Clock>,
+    servers: String,
     /// How many partitions each topic has. A topic keeps them.
     counts: RwLock<HashMap<TopicName, u32>>,
 }
@@ -39,7 +40,8 @@ impl Cluster {
     pub(crate) fn new(options: &Options, clock: &Arc<dyn Clock>) -> Result<Self> {
         let news = Arc::<News>::default();
         let client = Arc::new(client::asking(options, &news)?);
-        Ok(Self { client, news, clock: Arc::clone(clock), counts: RwLock::default() })
+        let servers = options.properties.servers().unwrap_or_default().to_owned();
+        Ok(Self { client, news, clock: Arc::clone(clock), servers, counts: RwLock::default() })
     }
 
     /// How long an answer may take now.
@@ -55,7 +57,11 @@ impl Cluster {
 
     /// Lets the client tell why no broker answers, if that is so.
     pub(crate) fn hear(&self) {
-        while self.client.poll(Duration::ZERO).is_some() {}
+        // A poll that has served an event that is no error says the same as one that had nothing to serve.
+        let mut nothing_count = 0;
+        while nothing_count < 8 {
+            nothing_count = if self.client.poll(Duration::ZERO).is_some() { 0 } else { nothing_count + 1 };
+        }
     }
 
     pub(crate) fn error(&self, what: impl Into<String>, fault: Fault) -> Error {
@@ -68,7 +74,10 @@ impl Cluster {
     /// # Errors
     /// `Unavailable`; `Invalid` when the cluster does not let us in.
     pub(crate) fn ping(&self, within: Duration) -> Result<()> {
-        admin::ping(&self.client, within).map_err(|fault| self.error("no broker answers", fault))?;
+        admin::ping(&self.client, within).map_err(|fault| {
+            brokers::find_again(&self.client, &self.servers);
+            self.error("no broker answers", fault)
+        })?;
         self.news.answered();
         Ok(())
     }

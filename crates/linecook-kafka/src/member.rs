@@ -55,6 +55,9 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// The same while partitions are on their way.
 const LOOK_SOON: Duration = Duration::from_millis(5);
 
+/// How often who is in no group looks whether its brokers are still known.
+const LOOK_FOR_BROKERS_EVERY: Duration = Duration::from_secs(5);
+
 pub(crate) struct KafkaMember {
     shared: Arc<Shared>,
     spec: MemberSpec,
@@ -74,6 +77,7 @@ pub(crate) struct KafkaMember {
     must_rewind: bool,
     /// What it was refused since it last got anything.
     refusal: Option<RDKafkaErrorCode>,
+    look_for_brokers_at: Duration,
     /// Its id in the group since it owns anything.
     member_id: Option<String>,
     /// Why it is over.
@@ -185,6 +189,7 @@ impl KafkaMember {
             revoking: Vec::new(),
             must_rewind: false,
             refusal: None,
+            look_for_brokers_at: shared.clock.monotonic() + LOOK_FOR_BROKERS_EVERY,
             member_id: None,
             over: None,
             taken: Taken::default(),
@@ -230,6 +235,14 @@ impl KafkaMember {
                 self.refusal = Some(code);
             }
             has_more = open.events.has_any();
+        }
+        let now = self.shared.clock.monotonic();
+        if now >= self.look_for_brokers_at {
+            self.look_for_brokers_at = now + LOOK_FOR_BROKERS_EVERY;
+            if native::member::member_id(&open.consumer).is_none() {
+                let servers = self.shared.options.properties.servers().unwrap_or_default();
+                native::brokers::find_again(&open.consumer, servers);
+            }
         }
         match client::fatal_error(open.consumer.client()) {
             None => Ok(()),

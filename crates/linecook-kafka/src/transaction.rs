@@ -25,7 +25,7 @@ use crate::{
     client::{News, Producer},
     fault,
     native::{
-        Fault,
+        Fault, brokers,
         admin::{list, native_offset},
         deliveries::{self, Delivery, Event, Fate},
         queue::Queue,
@@ -47,6 +47,7 @@ pub(crate) struct Transactions {
     producer: Arc<Producer>,
     sender: Sender,
     news: Arc<News>,
+    servers: String,
     clock: Arc<dyn Clock>,
     /// How long the broker gives a transaction.
     timeout: Duration,
@@ -146,6 +147,7 @@ impl Transactions {
             producer,
             sender: Sender::default(),
             news: Arc::clone(news),
+            servers: options.properties.servers().unwrap_or_default().to_owned(),
             clock: Arc::clone(clock),
             timeout: options.session_timeout,
             deliveries: Deliveries::default(),
@@ -190,7 +192,12 @@ impl Transactions {
             Ok(()) => self.commit(deadline),
             Err(Failure::Fatal(error)) => Ended::Lost(error),
             Err(Failure::Abortable(error)) => match self.abort() {
-                Ok(()) => Ended::Refused(error),
+                Ok(()) => {
+                    if error.kind() == ErrorKind::Unavailable {
+                        brokers::find_again(&self.producer, &self.servers);
+                    }
+                    Ended::Refused(error)
+                }
                 // Who has this name now says what is to be done: see `KafkaMember::lost`.
                 Err(()) if self.is_fenced() => Ended::Lost(Error::new(ErrorKind::Unknown, error.chain())),
                 Err(()) => Ended::RefusedAndOver(error),

@@ -77,6 +77,9 @@ impl KafkaMember {
                 }
             }
         }
+        if failed.is_some() && self.arriving.iter().all(|it| matches!(it.stage, Stage::Wanted | Stage::Stuck { .. })) {
+            open.restoring = None; // it may have lost its brokers
+        }
         if arrived.is_empty() {
             return failed.map_or(Ok(None), Err); // else it is said when it fails again
         }

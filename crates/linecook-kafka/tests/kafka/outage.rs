@@ -67,6 +67,9 @@ fn a_broker_that_is_killed_and_comes_back_loses_and_doubles_nothing() {
 }
 
 /// A transaction is open, its outputs and offsets sent, when the broker stands still.
+///
+/// It stands still for long enough to be out of its own cluster, and when it is back it says for a moment that there are
+/// no brokers: clients that asked just then forgot theirs, and never came back.
 #[test]
 fn a_commit_that_meets_a_broker_that_stands_still_ends_as_unknown_and_its_member_joins_again() {
     let broker = Broker::start(Options::default()).unwrap();
