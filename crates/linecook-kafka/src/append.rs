@@ -228,7 +228,8 @@ impl Appender {
         state.ended.get_or_insert_with(|| fault::copy_of(reason));
         state.is_closing = true;
         let queued = std::mem::take(&mut state.queued).into_iter().map(|queued| queued.ack);
-        let lost: Vec<_> = queued.chain(std::mem::take(&mut state.awaited).into_values().map(|awaited| awaited.ack)).collect();
+        let lost: Vec<_> =
+            queued.chain(std::mem::take(&mut state.awaited).into_values().map(|awaited| awaited.ack)).collect();
         drop(state);
         let unknown = || Error::new(ErrorKind::Unknown, "the log has ended; whether it was stored is not known");
         lost.into_iter().for_each(|ack| ack.set(Err(unknown())));

@@ -15,8 +15,9 @@ use crate::{
     client::{Consumer, News},
     fault,
     native::{
-        Fault, brokers,
+        Fault,
         admin::{self, End, FoundTopic, Isolation, Stable},
+        brokers,
     },
 };
 
@@ -28,10 +29,10 @@ const SILENT_WITHIN: Duration = Duration::from_millis(500);
 
 /// A client that asks, and what it knows by now.
 pub(crate) struct Cluster {
-    client: Arc<Consumer>,
+    client: RwLock<Arc<Consumer>>,
     pub(crate) news: Arc<News>,
     clock: Arc<dyn Clock>,
-    servers: String,
+    options: Options,
     /// How many partitions each topic has. A topic keeps them.
     counts: RwLock<HashMap<TopicName, u32>>,
 }
@@ -39,9 +40,8 @@ pub(crate) struct Cluster {
 impl Cluster {
     pub(crate) fn new(options: &Options, clock: &Arc<dyn Clock>) -> Result<Self> {
         let news = Arc::<News>::default();
-        let client = Arc::new(client::asking(options, &news)?);
-        let servers = options.properties.servers().unwrap_or_default().to_owned();
-        Ok(Self { client, news, clock: Arc::clone(clock), servers, counts: RwLock::default() })
+        let client = RwLock::new(Arc::new(client::asking(options, &news)?));
+        Ok(Self { client, news, clock: Arc::clone(clock), options: options.clone(), counts: RwLock::default() })
     }
 
     /// How long an answer may take now.
@@ -55,12 +55,16 @@ impl Cluster {
         if self.news.is_silent() { self.ping(SILENT_WITHIN) } else { Ok(()) }
     }
 
+    fn client(&self) -> Arc<Consumer> {
+        Arc::clone(&self.client.read())
+    }
+
     /// Lets the client tell why no broker answers, if that is so.
     pub(crate) fn hear(&self) {
         // A poll that has served an event that is no error says the same as one that had nothing to serve.
-        let mut nothing_count = 0;
+        let (client, mut nothing_count) = (self.client(), 0);
         while nothing_count < 8 {
-            nothing_count = if self.client.poll(Duration::ZERO).is_some() { 0 } else { nothing_count + 1 };
+            nothing_count = if client.poll(Duration::ZERO).is_some() { 0 } else { nothing_count + 1 };
         }
     }
 
@@ -74,10 +78,15 @@ impl Cluster {
     /// # Errors
     /// `Unavailable`; `Invalid` when the cluster does not let us in.
     pub(crate) fn ping(&self, within: Duration) -> Result<()> {
-        admin::ping(&self.client, within).map_err(|fault| {
-            brokers::find_again(&self.client, &self.servers);
+        let client = self.client();
+        admin::ping(&client, within).map_err(|fault| {
+            brokers::find_again(&client, self.options.properties.servers().unwrap_or_default());
             self.error("no broker answers", fault)
         })?;
+        if self.news.is_silent() {
+            // What it knows of coordinators is from before, and may lead nowhere.
+            *self.client.write() = Arc::new(client::asking(&self.options, &self.news)?);
+        }
         self.news.answered();
         Ok(())
     }
@@ -88,7 +97,7 @@ impl Cluster {
     /// `Unavailable`.
     pub(crate) fn topics(&self) -> Result<Vec<FoundTopic>> {
         self.check_answering()?;
-        let found = admin::topics(&self.client, self.patience());
+        let found = admin::topics(&self.client(), self.patience());
         let mut found = found.map_err(|fault| self.error("the topics of the cluster cannot be listed", fault))?;
         found.sort_by(|one, other| one.name.cmp(&other.name));
         self.news.answered();
@@ -160,7 +169,7 @@ impl Cluster {
         if missing.is_empty() {
             return Ok(());
         }
-        let outcomes = admin::create_topics(&self.client, &missing, self.patience())
+        let outcomes = admin::create_topics(&self.client(), &missing, self.patience())
             .map_err(|fault| self.error("topics cannot be created", fault))?;
         for (topic, outcome) in outcomes {
             match outcome {
@@ -212,7 +221,7 @@ impl Cluster {
         let what = "the ends of partitions cannot be asked for";
         let deadline = self.clock.monotonic() + self.patience();
         loop {
-            let found = admin::offsets_at(&self.client, end, partitions, isolation, self.patience());
+            let found = admin::offsets_at(&self.client(), end, partitions, isolation, self.patience());
             let found = found.map_err(|fault| self.error(what, fault))?;
             let faulty = found.iter().find_map(|(at, offset)| Some((at, *offset.as_ref().err()?)));
             let Some((at, code)) = faulty else {
@@ -261,7 +270,7 @@ impl Cluster {
         partitions: Option<&[TopicPartition]>,
         stable: Stable,
     ) -> Result<BTreeMap<TopicPartition, Offset>, Fault> {
-        let found = admin::committed_offsets(&self.client, group, partitions, stable, self.patience());
+        let found = admin::committed_offsets(&self.client(), group, partitions, stable, self.patience());
         let found = match found {
             Err(fault) if fault.code == RDKafkaErrorCode::GroupIdNotFound => BTreeMap::new(),
             found => found?,
@@ -275,7 +284,7 @@ impl Cluster {
     /// `Invalid`: it has members. `Unavailable`.
     pub(crate) fn alter_offsets(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()> {
         self.check_answering()?;
-        admin::alter_offsets(&self.client, group, offsets, self.patience()).map_err(|fault| match fault.code {
+        admin::alter_offsets(&self.client(), group, offsets, self.patience()).map_err(|fault| match fault.code {
             // A broker takes nothing in the name of a group with members from one who is none.
             RDKafkaErrorCode::UnknownMemberId => has_members(group),
             _ => self.error(format!("offsets of a group cannot be set: group={group}"), fault),
@@ -289,8 +298,8 @@ impl Cluster {
     pub(crate) fn groups(&self) -> Result<BTreeMap<GroupName, bool>> {
         self.check_answering()?;
         let what = "the groups of the cluster cannot be listed";
-        let names = admin::group_names(&self.client, self.patience()).map_err(|fault| self.error(what, fault))?;
-        admin::has_members(&self.client, &names, self.patience()).map_err(|fault| self.error(what, fault))
+        let names = admin::group_names(&self.client(), self.patience()).map_err(|fault| self.error(what, fault))?;
+        admin::has_members(&self.client(), &names, self.patience()).map_err(|fault| self.error(what, fault))
     }
 
     /// Whether a group has members; one that is not known has none.
@@ -299,7 +308,7 @@ impl Cluster {
     /// `Unavailable`, `Invalid`.
     pub(crate) fn has_members(&self, group: &GroupName) -> Result<bool> {
         self.check_answering()?;
-        let found = admin::has_members(&self.client, std::slice::from_ref(group), self.patience());
+        let found = admin::has_members(&self.client(), std::slice::from_ref(group), self.patience());
         let found = found.map_err(|fault| self.error(format!("a group cannot be asked for: group={group}"), fault))?;
         Ok(found.get(group).copied().unwrap_or(false))
     }
@@ -310,7 +319,7 @@ impl Cluster {
     /// `Invalid`: it has members, or is not known. `Unavailable`.
     pub(crate) fn delete_group(&self, group: &GroupName) -> Result<()> {
         self.check_answering()?;
-        admin::delete_group(&self.client, group, self.patience()).map_err(|fault| match fault.code {
+        admin::delete_group(&self.client(), group, self.patience()).map_err(|fault| match fault.code {
             RDKafkaErrorCode::NonEmptyGroup => has_members(group),
             RDKafkaErrorCode::GroupIdNotFound => no_such_group(group),
             _ => self.error(format!("a group cannot be dropped: group={group}"), fault),
@@ -324,7 +333,7 @@ impl Cluster {
     pub(crate) fn topic_id(&self, topic: &TopicName) -> Result<String> {
         self.check_answering()?;
         let what = || format!("a topic cannot be described: topic={topic}");
-        let mut found = admin::topic_ids(&self.client, std::slice::from_ref(topic), self.patience())
+        let mut found = admin::topic_ids(&self.client(), std::slice::from_ref(topic), self.patience())
             .map_err(|fault| self.error(what(), fault))?;
         match found.remove(topic) {
             Some(Ok(id)) => Ok(id),
@@ -357,5 +366,9 @@ fn warn_of_few_replicas(created: &[&FoundTopic]) {
     let few: Vec<_> = created.iter().filter(|topic| topic.replica_count < 3).collect();
     let Some(replica_count) = few.iter().map(|topic| topic.replica_count).min() else { return };
     let topics = few.iter().map(|topic| topic.name.as_str()).collect::<Vec<_>>().join(",");
-    tracing::warn!(topics, replica_count, "topics lie on fewer than 3 brokers: what is acknowledged may be lost with them");
+    tracing::warn!(
+        topics,
+        replica_count,
+        "topics lie on fewer than 3 brokers: what is acknowledged may be lost with them"
+    );
 }

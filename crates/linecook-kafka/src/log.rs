@@ -9,8 +9,7 @@ use linecook_log::{
 };
 
 use crate::{
-    Options,
-    cluster,
+    Options, cluster,
     member::KafkaMember,
     native::admin::{self, Isolation},
     rows::KafkaRows,

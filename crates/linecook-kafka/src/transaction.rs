@@ -25,8 +25,9 @@ use crate::{
     client::{News, Producer},
     fault,
     native::{
-        Fault, brokers,
+        Fault,
         admin::{list, native_offset},
+        brokers,
         deliveries::{self, Delivery, Event, Fate},
         queue::Queue,
     },
@@ -392,7 +393,9 @@ fn too_large(number: usize, outputs: &[(TopicPartition, Batch)], rows: &[RowsOf<
         },
     };
     let bytes = largest.unwrap_or(0);
-    format!("a record, or a batch of some, is larger than the broker takes: partition={to} largest_record_bytes={bytes}")
+    format!(
+        "a record, or a batch of some, is larger than the broker takes: partition={to} largest_record_bytes={bytes}"
+    )
 }
 
 /// Takes an event of the queue; returns whether there was one.

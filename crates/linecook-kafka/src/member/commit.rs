@@ -139,9 +139,10 @@ impl KafkaMember {
         for (((table, partition), changes), end) in prepared.rows.iter().zip(of_rows) {
             let rows = changes.iter().map(|row| (&row.key[..], row.value.as_deref()));
             let applied = match self.tables.get(&(table.clone(), *partition)) {
-                Some(local) if local.next().is_ok_and(|next| next >= *end) => {
-                    Err(Error::new(ErrorKind::Unavailable, "the changelog is another by now: it ends before these rows"))
-                }
+                Some(local) if local.next().is_ok_and(|next| next >= *end) => Err(Error::new(
+                    ErrorKind::Unavailable,
+                    "the changelog is another by now: it ends before these rows",
+                )),
                 Some(local) => local.apply(*end, rows, now),
                 None => Err(Error::new(ErrorKind::Unavailable, "the rows were let go")),
             };

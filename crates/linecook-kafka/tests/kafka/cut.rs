@@ -118,9 +118,10 @@ fn an_append_whose_request_or_reply_is_lost_is_told_as_what_it_is() {
             let first = round * 1000 + step * 100;
             for number in (0..5).map(|index| first + index * 10) {
                 let numbers: Vec<_> = (number..number + size).collect();
-                let outcome = road.log.append(&to, batch_of(&numbers)).and_then(|ticket| {
-                    ticket.wait(PATIENCE, &*road.kitchen.clock)
-                });
+                let outcome = road
+                    .log
+                    .append(&to, batch_of(&numbers))
+                    .and_then(|ticket| ticket.wait(PATIENCE, &*road.kitchen.clock));
                 match outcome {
                     Ok(()) => stored.extend(numbers),
                     Err(error) if error.kind() == ErrorKind::Unknown => maybe.extend(numbers),
@@ -135,6 +136,9 @@ fn an_append_whose_request_or_reply_is_lost_is_told_as_what_it_is() {
     once.dedup();
     assert_eq!(once.len(), read.len(), "nothing is doubled: {read:?}");
     assert!(stored.iter().all(|number| read.contains(number)), "{stored:?} is stored: {read:?}");
-    assert!(read.iter().all(|number| stored.contains(number) || maybe.contains(number)), "{read:?}: {stored:?} {maybe:?}");
+    assert!(
+        read.iter().all(|number| stored.contains(number) || maybe.contains(number)),
+        "{read:?}: {stored:?} {maybe:?}"
+    );
     assert!(stored.len() > maybe.len(), "most is known: {stored:?} {maybe:?}");
 }

@@ -33,10 +33,12 @@ fn copy_through(away: impl Fn(&Broker, Duration)) {
     let stage = Stage::new(&kitchen, &log);
     kitchen.append(&log, &at(&stage.source, 0), 0..2_000);
     let copier = Copier::start(&kitchen, &log, &stage, "cook");
-    let copied = || log.describe().ok().and_then(|all| {
-        let target = all.into_iter().find(|topic| topic.name == stage.target)?;
-        Some(target.partitions[0].end.0)
-    });
+    let copied = || {
+        log.describe().ok().and_then(|all| {
+            let target = all.into_iter().find(|topic| topic.name == stage.target)?;
+            Some(target.partitions[0].end.0)
+        })
+    };
     kitchen.until("it copies", || copied().is_some_and(|end| end > 20));
     away(&broker, outage());
     kitchen.until("all is copied", || read_all_if_there(&log, &stage) == 2_000);

@@ -248,8 +248,12 @@ fn what_the_broker_finds_too_large_is_refused_with_its_size_and_the_member_goes_
     let commit = |numbers: &[u64], large: usize| {
         let mut batch = batch_of(numbers);
         let value = vec![b'x'; large];
-        let record =
-            linecook_log::NewRecord { key: None, value: Some(&value), timestamp: linecook_log::Timestamp(1), headers: &[] };
+        let record = linecook_log::NewRecord {
+            key: None,
+            value: Some(&value),
+            timestamp: linecook_log::Timestamp(1),
+            headers: &[],
+        };
         if large > 0 {
             batch.push(&record).unwrap();
         }
