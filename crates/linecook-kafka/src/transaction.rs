@@ -11,6 +11,8 @@
 //! The offsets are sent while the records are on their way. After an attempt to commit nothing is aborted: the broker may
 //! have done it, and only who asks it again under the same name will know.
 
+mod deliveries;
+
 use std::{sync::Arc, time::Duration};
 
 use linecook_log::{Batch, Clock, Error, ErrorKind, Offset, Result, RowChange, TopicPartition};
@@ -20,6 +22,7 @@ use rdkafka::{
     producer::Producer as _,
 };
 
+use self::deliveries::{Deliveries, is_purged};
 use crate::{
     Options, client,
     client::{News, Producer},
@@ -28,7 +31,7 @@ use crate::{
         Fault,
         admin::{list, native_offset},
         brokers,
-        deliveries::{self, Delivery, Event, Fate},
+        deliveries::{self as told, Event},
         queue::Queue,
     },
     outgoing::Sender,
@@ -54,53 +57,6 @@ pub(crate) struct Transactions {
     timeout: Duration,
     deliveries: Deliveries,
     is_out_of_sequence: bool,
-}
-
-/// What became of the records of the transaction in hand.
-#[derive(Default)]
-struct Deliveries {
-    /// Which transaction of this producer: what is still told of one that was aborted is none of the next one's.
-    run: usize,
-    /// Behind the last record of each output that was stored.
-    ends: Vec<Option<Offset>>,
-    /// The first that was not, by the number of its output.
-    failed: Option<(usize, Fault)>,
-}
-
-/// How many outputs a transaction may have; above it in what goes along with a record is the number of the transaction.
-const OUTPUT_BITS: u32 = usize::BITS / 2;
-
-impl Deliveries {
-    fn opaque(&self) -> usize {
-        self.run << OUTPUT_BITS
-    }
-
-    /// The number of the output that a record is of, if it is of this transaction.
-    fn number(&self, opaque: usize) -> Option<usize> {
-        (opaque >> OUTPUT_BITS == self.opaque() >> OUTPUT_BITS).then_some(opaque & !(usize::MAX << OUTPUT_BITS))
-    }
-
-    fn see(&mut self, delivery: Delivery) {
-        let Some(number) = self.number(delivery.opaque) else { return };
-        match delivery.fate {
-            Fate::Stored => {
-                let end = Offset(u64::try_from(delivery.offset).unwrap_or(0)).plus(1);
-                if let Some(known) = self.ends.get_mut(number) {
-                    *known = (*known).max(Some(end));
-                }
-            }
-            Fate::NotStored(code) | Fate::Unknown(code) => {
-                // What is purged is so because of something else.
-                if self.failed.as_ref().is_none_or(|(_, fault)| is_purged(fault.code)) {
-                    self.failed = Some((number, Fault::of_code(code)));
-                }
-            }
-        }
-    }
-}
-
-fn is_purged(code: RDKafkaErrorCode) -> bool {
-    matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
 }
 
 /// What a group has consumed, and which of its members says so.
@@ -139,7 +95,7 @@ impl Transactions {
         let producer = Arc::new(client::transacting(options, news, name)?);
         let queue = Queue::main(&producer);
         producer.init_transactions(READY_WITHIN).map_err(|error| {
-            while deliveries::serve(&queue, Duration::ZERO, |event| hear(news, event)) {}
+            while told::serve(&queue, Duration::ZERO, |event| hear(news, event)) {}
             let fault = client::reason(client::fault_in(&error), news);
             fault::error(format!("a producer cannot be made ready for transactions: transactional_id={name}"), fault)
         })?;
@@ -279,14 +235,14 @@ impl Transactions {
         rows: &[RowsOf<'_>],
         deadline: Duration,
     ) -> Result<(), Failure> {
-        while deliveries::outstanding_count(&self.producer) > 0 {
+        while told::outstanding_count(&self.producer) > 0 {
             let left = self.left(deadline);
             if left.is_zero() {
                 break;
             }
             serve(&self.queue, left.min(Duration::from_millis(100)), &mut self.deliveries, &self.news);
         }
-        let is_late = deliveries::outstanding_count(&self.producer) > 0;
+        let is_late = told::outstanding_count(&self.producer) > 0;
         let late = is_late.then(|| Fault::of_code(RDKafkaErrorCode::OperationTimedOut));
         let mut failed = self.deliveries.failed.take();
         if let Some((_, fault)) = &mut failed
@@ -400,7 +356,7 @@ fn too_large(number: usize, outputs: &[(TopicPartition, Batch)], rows: &[RowsOf<
 
 /// Takes an event of the queue; returns whether there was one.
 fn serve(queue: &Queue, max_wait: Duration, into: &mut Deliveries, news: &News) -> bool {
-    deliveries::serve(queue, max_wait, |event| match event {
+    told::serve(queue, max_wait, |event| match event {
         Event::Delivery(delivery) => into.see(delivery),
         event @ Event::Fault(..) => hear(news, event),
     })
