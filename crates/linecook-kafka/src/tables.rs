@@ -329,3 +329,6 @@ impl LocalTable {
 pub(crate) fn changelog_partition(key: &TableKey) -> Result<TopicPartition> {
     Ok(TopicPartition { topic: changelog_of(&key.service, &key.table)?, partition: key.partition })
 }
+
+#[cfg(test)]
+mod tests;
