@@ -1,13 +1,6 @@
 //! Clients of a cluster: how they are set up, and what they tell by the way.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use linecook_log::{Error, Partition, Result, TopicName, TopicPartition};
 use parking_lot::Mutex;
@@ -107,21 +100,15 @@ pub(crate) enum Rebalance {
 pub(crate) struct Context {
     news: Arc<News>,
     rebalances: Mutex<VecDeque<Rebalance>>,
-    /// Nobody polls any more: what is revoked is given up at once.
-    is_closing: AtomicBool,
 }
 
 impl Context {
     fn new(news: &Arc<News>) -> Self {
-        Self { news: Arc::clone(news), rebalances: Mutex::default(), is_closing: AtomicBool::new(false) }
+        Self { news: Arc::clone(news), rebalances: Mutex::default() }
     }
 
     pub(crate) fn next_rebalance(&self) -> Option<Rebalance> {
         self.rebalances.lock().pop_front()
-    }
-
-    pub(crate) fn is_closing(&self) {
-        self.is_closing.store(true, Ordering::Release);
     }
 }
 
@@ -140,16 +127,8 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {
     /// Called by a poll, on the thread of the member. It acts on it when it comes to that.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let is_closing = self.is_closing.load(Ordering::Acquire);
         if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            if is_closing {
-                return drop(consumer.incremental_assign(&TopicPartitionList::new()));
-            }
             return self.rebalances.lock().push_back(Rebalance::Assigned(partitions(list)));
-        }
-        if is_closing {
-            let all = consumer.assignment().unwrap_or_default();
-            return drop(consumer.incremental_unassign(&all)); // it is over in any case
         }
         let partitions = partitions(list);
         let is_lost = consumer.assignment_lost();

@@ -1,6 +1,15 @@
 //! What a member has of librdkafka.
 
-use std::{collections::BTreeMap, ffi::CString, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ffi::CString,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use linecook_log::Partition;
 use parking_lot::Mutex;
@@ -12,6 +21,9 @@ use crate::{
     transaction::Transactions,
     wakeup::Wakeup,
 };
+
+const POLL_FOR: Duration = Duration::from_millis(20);
+const LOOK_AFTER: Duration = Duration::from_millis(1);
 
 /// What a member has of librdkafka. The log lets it go when it ends.
 pub(crate) struct Clients {
@@ -50,21 +62,54 @@ impl Clients {
 }
 
 impl Drop for Open {
-    /// A client that waits for the answer to a rebalance does not end.
+    /// A client that waits for the answer to a rebalance does not end, and the end brings rebalances of its own.
     fn drop(&mut self) {
-        let context = self.consumer.context();
-        context.is_closing();
-        let mut is_owed = self.owes_answer;
-        while let Some(event) = context.next_rebalance() {
-            if matches!(event, Rebalance::Assigned(_)) {
-                drop(self.consumer.incremental_assign(&TopicPartitionList::new()));
-            } else {
-                is_owed = true;
+        self.queues.clear();
+        let consumer = &self.consumer;
+        if self.owes_answer {
+            answer(consumer, Answer::Revoked);
+        }
+        if consumer.close_queue().is_err() {
+            return;
+        }
+        while !consumer.closed() {
+            while let Some(event) = consumer.context().next_rebalance() {
+                let is_assigned = matches!(event, Rebalance::Assigned(_));
+                answer(consumer, if is_assigned { Answer::Assigned } else { Answer::Revoked });
+            }
+            drop(consumer.poll(POLL_FOR));
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// Nothing of it is taken.
+    Assigned,
+    /// All is given up.
+    Revoked,
+}
+
+/// Answers on a thread of its own. When the group is left before the client has seen the answer, it throws that away, and
+/// whoever has given it waits for ever: then that is the thread, and the client stays with it.
+fn answer(consumer: &Arc<Consumer>, what: Answer) {
+    let is_answered = Arc::<AtomicBool>::default();
+    let (answering, answered) = (Arc::clone(consumer), Arc::clone(&is_answered));
+    let thread = thread::Builder::new().name("kafka-end".into()).spawn(move || {
+        match what {
+            Answer::Assigned => drop(answering.incremental_assign(&TopicPartitionList::new())),
+            Answer::Revoked => {
+                let all = answering.assignment().unwrap_or_default();
+                drop(answering.incremental_unassign(&all)); // it is over in any case
             }
         }
-        if is_owed {
-            let assigned = self.consumer.assignment().unwrap_or_default();
-            drop(self.consumer.incremental_unassign(&assigned));
-        }
+        drop(answering);
+        answered.store(true, Ordering::Release);
+    });
+    if thread.is_err() {
+        return; // it waits until there are threads again
+    }
+    while !is_answered.load(Ordering::Acquire) && !consumer.closed() {
+        thread::park_timeout(LOOK_AFTER);
     }
 }
