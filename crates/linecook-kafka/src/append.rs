@@ -32,7 +32,7 @@ use crate::{
     cluster::Cluster,
     fault,
     native::{
-        Fault,
+        Fault, brokers,
         deliveries::{self, Delivery, Event, Fate},
         queue::Queue,
     },
@@ -51,8 +51,6 @@ pub(crate) struct Appender {
 }
 
 struct Shared {
-    producer: Arc<Producer>,
-    queue: Queue,
     wakeup: Arc<Wakeup>,
     cluster: Arc<Cluster>,
     watcher: Arc<Watcher>,
@@ -63,16 +61,43 @@ struct Shared {
     queued_count: AtomicUsize,
 }
 
-#[derive(Default)]
 struct State {
+    line: Arc<Line>,
     sender: Sender,
     /// By the number that goes along with the record.
-    awaited: HashMap<usize, Arc<Ack>>,
+    awaited: HashMap<usize, Awaited>,
     next_number: usize,
     queued: VecDeque<Queued>,
     /// Why nothing is taken any more.
     ended: Option<Error>,
     is_closing: bool,
+}
+
+/// A record on its way.
+struct Awaited {
+    to: TopicPartition,
+    bytes: usize,
+    ack: Arc<Ack>,
+}
+
+/// A producer that appends without transactions, and what it hears.
+struct Line {
+    queue: Queue,
+    producer: Arc<Producer>,
+}
+
+impl Line {
+    fn new(options: &Options, cluster: &Cluster, wakeup: &Arc<Wakeup>) -> Result<Self> {
+        let producer = Arc::new(client::appending(options, &cluster.news, GIVE_UP_AFTER)?);
+        let mut queue = Queue::main(&producer);
+        queue.raise(wakeup);
+        Ok(Self { queue, producer })
+    }
+
+    /// Why it will never send anything again, if so.
+    fn over(&self) -> Option<Fault> {
+        client::fatal_error(rdkafka::producer::Producer::client(&*self.producer))
+    }
 }
 
 struct Queued {
@@ -136,19 +161,23 @@ impl Appender {
         watcher: &Arc<Watcher>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self> {
-        let producer = Arc::new(client::appending(options, &cluster.news, GIVE_UP_AFTER)?);
         let wakeup = Arc::<Wakeup>::default();
-        let mut queue = Queue::main(&producer);
-        queue.raise(&wakeup);
+        let state = State {
+            line: Arc::new(Line::new(options, cluster, &wakeup)?),
+            sender: Sender::default(),
+            awaited: HashMap::new(),
+            next_number: 0,
+            queued: VecDeque::new(),
+            ended: None,
+            is_closing: false,
+        };
         let shared = Arc::new(Shared {
-            producer,
-            queue,
             wakeup,
             cluster: Arc::clone(cluster),
             watcher: Arc::clone(watcher),
             clock: Arc::clone(clock),
             options: options.clone(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             queued_count: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&shared);
@@ -199,7 +228,8 @@ impl Appender {
         state.ended.get_or_insert_with(|| fault::copy_of(reason));
         state.is_closing = true;
         let queued = std::mem::take(&mut state.queued).into_iter().map(|queued| queued.ack);
-        let lost: Vec<_> = queued.chain(std::mem::take(&mut state.awaited).into_values()).collect();
+        let lost: Vec<_> =
+            queued.chain(std::mem::take(&mut state.awaited).into_values().map(|awaited| awaited.ack)).collect();
         drop(state);
         let unknown = || Error::new(ErrorKind::Unknown, "the log has ended; whether it was stored is not known");
         lost.into_iter().for_each(|ack| ack.set(Err(unknown())));
@@ -219,22 +249,31 @@ impl Shared {
     fn send(&self, state: &mut State, to: &TopicPartition, batch: &Batch, ack: &Arc<Ack>) -> Result<()> {
         let number = state.next_number;
         state.next_number = number.wrapping_add(1);
-        let sent = state.sender.send(&self.producer, to, batch, number, &mut |code| {
+        // Without one that is awaited nothing of it can still be heard.
+        if state.awaited.is_empty() && state.line.over().is_some() {
+            state.line = Arc::new(Line::new(&self.options, &self.cluster, &self.wakeup)?);
+            self.wakeup.raise();
+        }
+        let line = Arc::clone(&state.line);
+        let sent = state.sender.send(&line.producer, to, batch, number, &mut |code| {
             if code == RDKafkaErrorCode::QueueFull {
                 let text = "too much waits for a broker; nothing was stored";
                 return Err(Error::new(ErrorKind::Unavailable, text));
             }
-            Err(fault::error(format!("a record cannot be sent: partition={to}"), Fault::of_code(code)))
+            let fault = line.over().unwrap_or(Fault::of_code(code));
+            Err(fault::error(format!("a record cannot be sent: partition={to}"), fault))
         });
         sent?;
-        state.awaited.insert(number, Arc::clone(ack));
+        let bytes = batch.records().map(|record| record.size_bytes()).sum();
+        state.awaited.insert(number, Awaited { to: to.clone(), bytes, ack: Arc::clone(ack) });
         Ok(())
     }
 
     fn run(&self) {
         let mut transactions = None;
         loop {
-            while deliveries::serve(&self.queue, Duration::ZERO, |event| self.see(event)) {}
+            let line = Arc::clone(&self.state.lock().line);
+            while deliveries::serve(&line.queue, Duration::ZERO, |event| self.see(event)) {}
             if self.do_queued(&mut transactions) {
                 continue;
             }
@@ -250,23 +289,30 @@ impl Shared {
     fn see(&self, event: Event) {
         match event {
             Event::Delivery(delivery) => {
-                let ack = self.state.lock().awaited.remove(&delivery.opaque);
-                if let Some(ack) = ack {
-                    ack.set(self.outcome_of(delivery));
+                let awaited = self.state.lock().awaited.remove(&delivery.opaque);
+                if let Some(Awaited { to, bytes, ack }) = awaited {
+                    ack.set(self.outcome_of(&to, bytes, delivery));
                 }
             }
             Event::Fault(code, text) => self.cluster.news.heard(Fault::new(code, text)),
         }
     }
 
-    fn outcome_of(&self, delivery: Delivery) -> Result<()> {
+    fn outcome_of(&self, to: &TopicPartition, bytes: usize, delivery: Delivery) -> Result<()> {
         match delivery.fate {
             Fate::Stored => Ok(()),
             Fate::NotStored(code) => {
-                let fault = client::reason(Fault::of_code(code), &self.cluster.news);
-                let error = fault::error("the record was not stored", fault);
                 // Its size was checked; what is left is a broker with a lower limit, or none that answers.
-                Err(error)
+                let line = Arc::clone(&self.state.lock().line);
+                brokers::find_again(&line.producer, self.options.properties.servers().unwrap_or_default());
+                let over = line.over();
+                let fault = over.unwrap_or_else(|| client::reason(Fault::of_code(code), &self.cluster.news));
+                let what = if code == RDKafkaErrorCode::MessageSizeTooLarge {
+                    format!("a record is larger than the broker takes: partition={to} bytes={bytes}")
+                } else {
+                    format!("the record was not stored: partition={to}")
+                };
+                Err(fault::error(what, fault))
             }
             Fate::Unknown(code) => Err(fault::unknown(
                 "a broker has not answered in time",
@@ -283,11 +329,7 @@ impl Shared {
         }
         let queued = state.queued.pop_front().expect("it is not empty");
         drop(state);
-        let outcome = self.transact(transactions, &queued);
-        if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unknown) {
-            transactions.take();
-        }
-        match outcome {
+        match self.transact(transactions, &queued) {
             Ok(seen) => queued.ack.stored(seen),
             Err(error) => queued.ack.set(Err(error)),
         }
@@ -295,12 +337,12 @@ impl Shared {
         true
     }
 
-    fn transact(&self, transactions: &mut Option<Transactions>, queued: &Queued) -> Result<Ticket> {
-        let transactions = match transactions {
+    fn transact(&self, kept: &mut Option<Transactions>, queued: &Queued) -> Result<Ticket> {
+        let transactions = match kept {
             Some(transactions) => transactions,
             None => {
                 let name = format!("{}.append", self.options.instance);
-                transactions.insert(Transactions::begin_with(&self.options, &self.cluster.news, &self.clock, &name)?)
+                kept.insert(Transactions::begin_with(&self.options, &self.cluster.news, &self.clock, &name)?)
             }
         };
         let outputs = [(queued.to.clone(), queued.batch.clone())];
@@ -309,7 +351,11 @@ impl Shared {
                 let ends = ends.into_iter().map(|end| (queued.to.clone(), end)).collect();
                 Ok(Ticket::new(Arc::new(self.watcher.seen(ends, None))))
             }
-            Ended::Refused(error) | Ended::Lost(error) => Err(error),
+            Ended::Refused(error) => Err(error),
+            Ended::RefusedAndOver(error) | Ended::Lost(error) => {
+                kept.take();
+                Err(error)
+            }
         }
     }
 }

@@ -1,13 +1,6 @@
 //! Clients of a cluster: how they are set up, and what they tell by the way.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use linecook_log::{Error, Partition, Result, TopicName, TopicPartition};
 use parking_lot::Mutex;
@@ -27,25 +20,71 @@ use crate::{Options, fault, native::Fault};
 pub(crate) type Consumer = BaseConsumer<Context>;
 pub(crate) type Producer = BaseProducer<Context>;
 
-/// The last fault of a client as a whole: why no broker answers.
+/// What clients tell of the cluster as a whole: whether it answers, and if not, why.
 #[derive(Debug, Default)]
-pub(crate) struct News(Mutex<Option<Fault>>);
+pub(crate) struct News(Mutex<Heard>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    last: Option<Fault>,
+    /// No broker can be reached: nobody needs to wait for the next attempt.
+    are_all_down: bool,
+    /// The last that was asked has not answered.
+    is_silent: bool,
+    /// Somebody was let in since the log is open.
+    was_let_in: bool,
+    /// When whoever waits for a broker gives up, since the log ends.
+    over_at: Option<Duration>,
+}
 
 impl News {
-    pub(crate) fn heard(&self, fault: Fault) {
+    pub(crate) fn heard(&self, mut fault: Fault) {
+        if !fault::is_silence(fault.code) && !fault::is_login(fault.code) {
+            return; // it is about something else
+        }
+        let mut heard = self.0.lock();
+        heard.are_all_down |= fault.code == RDKafkaErrorCode::AllBrokersDown;
+        // A broker on its way down or up cuts a greeting short, which looks like a refusal.
+        if fault::is_login(fault.code) && (heard.was_let_in || !fault::is_refused_login(&fault)) {
+            fault.code = RDKafkaErrorCode::BrokerTransportFailure;
+        }
         // "All brokers are down" says less than the reason that came before it.
-        let mut last = self.0.lock();
-        if last.is_none() || fault.code != RDKafkaErrorCode::AllBrokersDown {
-            *last = Some(fault);
+        if heard.last.is_none() || fault.code != RDKafkaErrorCode::AllBrokersDown {
+            heard.last = Some(fault);
         }
     }
 
     pub(crate) fn last(&self) -> Option<Fault> {
-        self.0.lock().clone()
+        self.0.lock().last.clone()
     }
 
-    pub(crate) fn forget(&self) {
-        self.0.lock().take();
+    /// A broker has answered.
+    pub(crate) fn answered(&self) {
+        let mut heard = self.0.lock();
+        heard.last.take();
+        (heard.are_all_down, heard.is_silent, heard.was_let_in) = (false, false, true);
+    }
+
+    pub(crate) fn not_answered(&self) {
+        self.0.lock().is_silent = true;
+    }
+
+    pub(crate) fn are_all_down(&self) -> bool {
+        self.0.lock().are_all_down
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.0.lock().is_silent
+    }
+
+    /// From then on nobody waits for a broker any more.
+    pub(crate) fn ends_at(&self, over_at: Duration) {
+        self.0.lock().over_at.get_or_insert(over_at);
+    }
+
+    /// The deadline, or an earlier one since the log ends.
+    pub(crate) fn deadline(&self, deadline: Duration) -> Duration {
+        self.0.lock().over_at.map_or(deadline, |over_at| over_at.min(deadline))
     }
 }
 
@@ -61,21 +100,15 @@ pub(crate) enum Rebalance {
 pub(crate) struct Context {
     news: Arc<News>,
     rebalances: Mutex<VecDeque<Rebalance>>,
-    /// Nobody polls any more: what is revoked is given up at once.
-    is_closing: AtomicBool,
 }
 
 impl Context {
     fn new(news: &Arc<News>) -> Self {
-        Self { news: Arc::clone(news), rebalances: Mutex::default(), is_closing: AtomicBool::new(false) }
+        Self { news: Arc::clone(news), rebalances: Mutex::default() }
     }
 
     pub(crate) fn next_rebalance(&self) -> Option<Rebalance> {
         self.rebalances.lock().pop_front()
-    }
-
-    pub(crate) fn is_closing(&self) {
-        self.is_closing.store(true, Ordering::Release);
     }
 }
 
@@ -94,16 +127,8 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {
     /// Called by a poll, on the thread of the member. It acts on it when it comes to that.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let is_closing = self.is_closing.load(Ordering::Acquire);
         if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            if is_closing {
-                return drop(consumer.incremental_assign(&TopicPartitionList::new()));
-            }
             return self.rebalances.lock().push_back(Rebalance::Assigned(partitions(list)));
-        }
-        if is_closing {
-            let all = consumer.assignment().unwrap_or_default();
-            return drop(consumer.incremental_unassign(&all)); // it is over in any case
         }
         let partitions = partitions(list);
         let is_lost = consumer.assignment_lost();
@@ -142,26 +167,43 @@ pub(crate) fn tell(level: i32, facility: &str, text: &str) {
     }
 }
 
-/// How clients of a log are set up. Each kind adds what it needs to these.
-fn base(options: &Options) -> ClientConfig {
+/// What an operator may set otherwise: it makes nothing wrong.
+const DEFAULTS: &[(&str, &str)] = &[
+    // A small request is sent at once.
+    ("socket.nagle.disable", "true"),
+    // A broker that is back is found in a second, not in ten.
+    ("reconnect.backoff.ms", "50"),
+    ("reconnect.backoff.max.ms", "1000"),
+    ("retry.backoff.ms", "20"),
+    ("retry.backoff.max.ms", "1000"),
+    // What a broker does with idle connections is no news.
+    ("log.connection.close", "false"),
+];
+const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
+    ("fetch.queue.backoff.ms", "10"),
+    ("fetch.error.backoff.ms", "50"),
+    // Bounds what is fetched ahead, whatever the lag.
+    ("queued.max.messages.kbytes", "16384"),
+];
+/// Well below what a broker takes as one batch by default.
+const PRODUCER_DEFAULTS: &[(&str, &str)] = &[("batch.size", "262144")];
+
+/// How clients of a log are set up: what is good unless somebody knows better, what the operator says, and what is ours
+/// to say. Each kind adds what it needs to these.
+fn base(options: &Options, defaults: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     // Its own filter is the level of `tracing`; see `tell`.
     config.set_log_level(RDKafkaLogLevel::Info);
-    for (name, value) in options.properties.client() {
+    let defaults = DEFAULTS.iter().chain(defaults).copied();
+    for (name, value) in defaults.chain(options.properties.client()) {
         config.set(name, value);
     }
     config.set("client.id", options.instance.as_str());
-    // A small request is sent at once.
-    config.set("socket.nagle.disable", "true");
-    // A broker that is back is found in a second, not in ten.
-    config.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "1000");
-    config.set("retry.backoff.ms", "20").set("retry.backoff.max.ms", "1000");
-    // What a broker does with idle connections is no news.
-    config.set("log.connection.close", "false");
     config
 }
 
-fn set_consumer(config: &mut ClientConfig, options: &Options) {
+fn consumer(options: &Options) -> ClientConfig {
+    let mut config = base(options, CONSUMER_DEFAULTS);
     for (name, value) in options.properties.consumer() {
         config.set(name, value);
     }
@@ -170,22 +212,19 @@ fn set_consumer(config: &mut ClientConfig, options: &Options) {
     // Where to begin is said with each assignment; what is missing is said, not skipped.
     config.set("auto.offset.reset", "error");
     config.set("allow.auto.create.topics", "false");
-    config.set("fetch.queue.backoff.ms", "10").set("fetch.error.backoff.ms", "50");
-    // Bounds what is fetched ahead, whatever the lag.
-    config.set("queued.max.messages.kbytes", "16384");
+    config
 }
 
 /// A client that asks about the cluster.
 pub(crate) fn asking(options: &Options, news: &Arc<News>) -> Result<Consumer> {
-    let mut config = base(options);
+    let mut config = base(options, &[]);
     config.set("allow.auto.create.topics", "false");
     create(&config, news)
 }
 
 /// A client that reads partitions without a group.
 pub(crate) fn reading(options: &Options, news: &Arc<News>) -> Result<Consumer> {
-    let mut config = base(options);
-    set_consumer(&mut config, options);
+    let mut config = consumer(options);
     // Who reads up to an end that was asked for is not to wait long for what is behind it.
     config.set("fetch.wait.max.ms", "10");
     create(&config, news)
@@ -198,8 +237,7 @@ pub(crate) fn consuming(
     (group, name): (&str, &str),
     max_silence: Duration,
 ) -> Result<Consumer> {
-    let mut config = base(options);
-    set_consumer(&mut config, options);
+    let mut config = consumer(options);
     let session = options.session_timeout.as_millis();
     config.set("group.id", group).set("group.instance.id", name);
     config.set("partition.assignment.strategy", "cooperative-sticky");
@@ -227,10 +265,10 @@ pub(crate) fn transacting(options: &Options, news: &Arc<News>, transactional_id:
 }
 
 fn producing(options: &Options) -> ClientConfig {
-    let mut config = base(options);
+    let mut config = base(options, PRODUCER_DEFAULTS);
     config.set("enable.idempotence", "true");
     // What waits is sent at once; what piles up meanwhile is the next batch.
-    config.set("linger.ms", "0").set("batch.size", "262144");
+    config.set("linger.ms", "0");
     config.set("queue.buffering.max.messages", "1000000").set("queue.buffering.max.kbytes", "65536");
     // Checked by us, for the record alone; a broker's limit is for a batch, with its own headers.
     config.set("message.max.bytes", (options.max_record_bytes + 64 * 1024).to_string());

@@ -17,17 +17,22 @@ use crate::{
     native::{
         Fault,
         admin::{self, End, FoundTopic, Isolation, Stable},
+        brokers,
     },
 };
 
 /// How long an answer may take.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// While it is known that no broker answers: long enough to find out that one is back. Requests other than a ping get more
+/// in any case, since one that is given up on its way takes its connection with it, and all others that are on it.
+const SILENT_WITHIN: Duration = Duration::from_millis(500);
 
 /// A client that asks, and what it knows by now.
 pub(crate) struct Cluster {
-    client: Arc<Consumer>,
+    client: RwLock<Arc<Consumer>>,
     pub(crate) news: Arc<News>,
     clock: Arc<dyn Clock>,
+    options: Options,
     /// How many partitions each topic has. A topic keeps them.
     counts: RwLock<HashMap<TopicName, u32>>,
 }
@@ -35,13 +40,32 @@ pub(crate) struct Cluster {
 impl Cluster {
     pub(crate) fn new(options: &Options, clock: &Arc<dyn Clock>) -> Result<Self> {
         let news = Arc::<News>::default();
-        let client = Arc::new(client::asking(options, &news)?);
-        Ok(Self { client, news, clock: Arc::clone(clock), counts: RwLock::default() })
+        let client = RwLock::new(Arc::new(client::asking(options, &news)?));
+        Ok(Self { client, news, clock: Arc::clone(clock), options: options.clone(), counts: RwLock::default() })
+    }
+
+    /// How long an answer may take now.
+    fn patience(&self) -> Duration {
+        let now = self.clock.monotonic();
+        self.news.deadline(now + ANSWER_WITHIN).saturating_sub(now)
+    }
+
+    /// That it is worth asking.
+    fn check_answering(&self) -> Result<()> {
+        if self.news.is_silent() { self.ping(SILENT_WITHIN) } else { Ok(()) }
+    }
+
+    fn client(&self) -> Arc<Consumer> {
+        Arc::clone(&self.client.read())
     }
 
     /// Lets the client tell why no broker answers, if that is so.
     pub(crate) fn hear(&self) {
-        while self.client.poll(Duration::ZERO).is_some() {}
+        // A poll that has served an event that is no error says the same as one that had nothing to serve.
+        let (client, mut nothing_count) = (self.client(), 0);
+        while nothing_count < 8 {
+            nothing_count = if client.poll(Duration::ZERO).is_some() { 0 } else { nothing_count + 1 };
+        }
     }
 
     pub(crate) fn error(&self, what: impl Into<String>, fault: Fault) -> Error {
@@ -54,8 +78,16 @@ impl Cluster {
     /// # Errors
     /// `Unavailable`; `Invalid` when the cluster does not let us in.
     pub(crate) fn ping(&self, within: Duration) -> Result<()> {
-        admin::ping(&self.client, within).map_err(|fault| self.error("no broker answers", fault))?;
-        self.news.forget();
+        let client = self.client();
+        admin::ping(&client, within).map_err(|fault| {
+            brokers::find_again(&client, self.options.properties.servers().unwrap_or_default());
+            self.error("no broker answers", fault)
+        })?;
+        if self.news.is_silent() {
+            // What it knows of coordinators is from before, and may lead nowhere.
+            *self.client.write() = Arc::new(client::asking(&self.options, &self.news)?);
+        }
+        self.news.answered();
         Ok(())
     }
 
@@ -63,11 +95,12 @@ impl Cluster {
     ///
     /// # Errors
     /// `Unavailable`.
-    pub(crate) fn topics(&self, within: Duration) -> Result<Vec<FoundTopic>> {
-        let found = admin::topics(&self.client, within);
+    pub(crate) fn topics(&self) -> Result<Vec<FoundTopic>> {
+        self.check_answering()?;
+        let found = admin::topics(&self.client(), self.patience());
         let mut found = found.map_err(|fault| self.error("the topics of the cluster cannot be listed", fault))?;
         found.sort_by(|one, other| one.name.cmp(&other.name));
-        self.news.forget();
+        self.news.answered();
         let mut counts = self.counts.write();
         counts.clear();
         counts.extend(found.iter().map(|topic| (topic.name.clone(), topic.partition_count)));
@@ -82,7 +115,7 @@ impl Cluster {
         if let Some(count) = self.known_count(topic) {
             return Ok(count);
         }
-        self.topics(ANSWER_WITHIN)?;
+        self.topics()?;
         let text = || format!("no such topic, or no right to see it: topic={topic}");
         self.known_count(topic).ok_or_else(|| Error::invalid(text()))
     }
@@ -121,7 +154,7 @@ impl Cluster {
     /// # Errors
     /// `Invalid`: another partition count; the cluster does not allow it. `Unavailable`.
     pub(crate) fn create_topics(&self, wanted: &[admin::NewTopic<'_>]) -> Result<()> {
-        let found = self.topics(ANSWER_WITHIN)?;
+        let found = self.topics()?;
         let mut missing: Vec<admin::NewTopic<'_>> = Vec::new();
         for topic in wanted {
             if topic.partition_count == 0 {
@@ -136,7 +169,7 @@ impl Cluster {
         if missing.is_empty() {
             return Ok(());
         }
-        let outcomes = admin::create_topics(&self.client, &missing, ANSWER_WITHIN)
+        let outcomes = admin::create_topics(&self.client(), &missing, self.patience())
             .map_err(|fault| self.error("topics cannot be created", fault))?;
         for (topic, outcome) in outcomes {
             match outcome {
@@ -151,18 +184,18 @@ impl Cluster {
 
     /// Brokers hear of a new topic one after the other.
     fn wait_for(&self, created: &[admin::NewTopic<'_>]) -> Result<()> {
-        let deadline = self.clock.monotonic() + ANSWER_WITHIN;
+        let deadline = self.clock.monotonic() + self.patience();
         loop {
-            let found = self.topics(ANSWER_WITHIN)?;
+            let found = self.topics()?;
             let there = |topic: &admin::NewTopic<'_>| {
                 found.iter().find(|found| found.name == *topic.name).filter(|found| found.is_led)
             };
             if let Some(found) = created.iter().map(there).collect::<Option<Vec<_>>>() {
-                for (found, wanted) in found.into_iter().zip(created) {
+                for (found, wanted) in found.iter().zip(created) {
                     // Somebody else may have been first.
                     check_count(found, wanted.partition_count)?;
-                    warn_of_few_replicas(found);
                 }
+                warn_of_few_replicas(&found);
                 return Ok(());
             }
             if self.clock.monotonic() >= deadline {
@@ -184,10 +217,11 @@ impl Cluster {
         partitions: &[TopicPartition],
         isolation: Isolation,
     ) -> Result<BTreeMap<TopicPartition, Offset>> {
+        self.check_answering()?;
         let what = "the ends of partitions cannot be asked for";
-        let deadline = self.clock.monotonic() + ANSWER_WITHIN;
+        let deadline = self.clock.monotonic() + self.patience();
         loop {
-            let found = admin::offsets_at(&self.client, end, partitions, isolation, ANSWER_WITHIN);
+            let found = admin::offsets_at(&self.client(), end, partitions, isolation, self.patience());
             let found = found.map_err(|fault| self.error(what, fault))?;
             let faulty = found.iter().find_map(|(at, offset)| Some((at, *offset.as_ref().err()?)));
             let Some((at, code)) = faulty else {
@@ -210,6 +244,7 @@ impl Cluster {
         group: &GroupName,
         partitions: &[TopicPartition],
     ) -> Result<Option<BTreeMap<TopicPartition, Offset>>> {
+        self.check_answering()?;
         match self.committed(group, Some(partitions), Stable::Required) {
             Err(fault) if fault.code == RDKafkaErrorCode::UnstableOffsetCommit => Ok(None),
             Err(fault) => {
@@ -224,6 +259,7 @@ impl Cluster {
     /// # Errors
     /// `Unavailable`, `Invalid`.
     pub(crate) fn committed_offsets(&self, group: &GroupName) -> Result<BTreeMap<TopicPartition, Offset>> {
+        self.check_answering()?;
         let what = || format!("what a group has committed cannot be asked for: group={group}");
         self.committed(group, None, Stable::NotRequired).map_err(|fault| self.error(what(), fault))
     }
@@ -234,7 +270,7 @@ impl Cluster {
         partitions: Option<&[TopicPartition]>,
         stable: Stable,
     ) -> Result<BTreeMap<TopicPartition, Offset>, Fault> {
-        let found = admin::committed_offsets(&self.client, group, partitions, stable, ANSWER_WITHIN);
+        let found = admin::committed_offsets(&self.client(), group, partitions, stable, self.patience());
         let found = match found {
             Err(fault) if fault.code == RDKafkaErrorCode::GroupIdNotFound => BTreeMap::new(),
             found => found?,
@@ -247,7 +283,8 @@ impl Cluster {
     /// # Errors
     /// `Invalid`: it has members. `Unavailable`.
     pub(crate) fn alter_offsets(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()> {
-        admin::alter_offsets(&self.client, group, offsets, ANSWER_WITHIN).map_err(|fault| match fault.code {
+        self.check_answering()?;
+        admin::alter_offsets(&self.client(), group, offsets, self.patience()).map_err(|fault| match fault.code {
             // A broker takes nothing in the name of a group with members from one who is none.
             RDKafkaErrorCode::UnknownMemberId => has_members(group),
             _ => self.error(format!("offsets of a group cannot be set: group={group}"), fault),
@@ -259,9 +296,10 @@ impl Cluster {
     /// # Errors
     /// `Unavailable`.
     pub(crate) fn groups(&self) -> Result<BTreeMap<GroupName, bool>> {
+        self.check_answering()?;
         let what = "the groups of the cluster cannot be listed";
-        let names = admin::group_names(&self.client, ANSWER_WITHIN).map_err(|fault| self.error(what, fault))?;
-        admin::has_members(&self.client, &names, ANSWER_WITHIN).map_err(|fault| self.error(what, fault))
+        let names = admin::group_names(&self.client(), self.patience()).map_err(|fault| self.error(what, fault))?;
+        admin::has_members(&self.client(), &names, self.patience()).map_err(|fault| self.error(what, fault))
     }
 
     /// Whether a group has members; one that is not known has none.
@@ -269,7 +307,8 @@ impl Cluster {
     /// # Errors
     /// `Unavailable`, `Invalid`.
     pub(crate) fn has_members(&self, group: &GroupName) -> Result<bool> {
-        let found = admin::has_members(&self.client, std::slice::from_ref(group), ANSWER_WITHIN);
+        self.check_answering()?;
+        let found = admin::has_members(&self.client(), std::slice::from_ref(group), self.patience());
         let found = found.map_err(|fault| self.error(format!("a group cannot be asked for: group={group}"), fault))?;
         Ok(found.get(group).copied().unwrap_or(false))
     }
@@ -279,7 +318,8 @@ impl Cluster {
     /// # Errors
     /// `Invalid`: it has members, or is not known. `Unavailable`.
     pub(crate) fn delete_group(&self, group: &GroupName) -> Result<()> {
-        admin::delete_group(&self.client, group, ANSWER_WITHIN).map_err(|fault| match fault.code {
+        self.check_answering()?;
+        admin::delete_group(&self.client(), group, self.patience()).map_err(|fault| match fault.code {
             RDKafkaErrorCode::NonEmptyGroup => has_members(group),
             RDKafkaErrorCode::GroupIdNotFound => no_such_group(group),
             _ => self.error(format!("a group cannot be dropped: group={group}"), fault),
@@ -291,8 +331,9 @@ impl Cluster {
     /// # Errors
     /// `Invalid`: there is none. `Unavailable`.
     pub(crate) fn topic_id(&self, topic: &TopicName) -> Result<String> {
+        self.check_answering()?;
         let what = || format!("a topic cannot be described: topic={topic}");
-        let mut found = admin::topic_ids(&self.client, std::slice::from_ref(topic), ANSWER_WITHIN)
+        let mut found = admin::topic_ids(&self.client(), std::slice::from_ref(topic), self.patience())
             .map_err(|fault| self.error(what(), fault))?;
         match found.remove(topic) {
             Some(Ok(id)) => Ok(id),
@@ -321,9 +362,13 @@ fn check_count(found: &FoundTopic, wanted: u32) -> Result<()> {
     )))
 }
 
-fn warn_of_few_replicas(topic: &FoundTopic) {
-    if topic.replica_count < 3 {
-        let (topic, replicas) = (&topic.name, topic.replica_count);
-        tracing::warn!(%topic, replicas, "a topic lies on fewer than 3 brokers: what is acknowledged may be lost with them");
-    }
+fn warn_of_few_replicas(created: &[&FoundTopic]) {
+    let few: Vec<_> = created.iter().filter(|topic| topic.replica_count < 3).collect();
+    let Some(replica_count) = few.iter().map(|topic| topic.replica_count).min() else { return };
+    let topics = few.iter().map(|topic| topic.name.as_str()).collect::<Vec<_>>().join(",");
+    tracing::warn!(
+        topics,
+        replica_count,
+        "topics lie on fewer than 3 brokers: what is acknowledged may be lost with them"
+    );
 }

@@ -53,7 +53,20 @@ pub(crate) fn kind_of(code: Code) -> ErrorKind {
 
 /// Whether the cluster does not let us in, or do that: waiting does not help.
 pub(crate) fn is_refusal(code: Code) -> bool {
-    right_for(code).is_some() || matches!(code, Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL)
+    right_for(code).is_some() || is_login(code)
+}
+
+/// Whether it is about being let in.
+pub(crate) fn is_login(code: Code) -> bool {
+    matches!(code, Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL)
+}
+
+/// Whether the cluster has said, or we have seen, that we do not belong together. librdkafka calls it the same when a
+/// broker goes away in the middle of its greeting, and says only in words that it did.
+pub(crate) fn is_refused_login(fault: &Fault) -> bool {
+    const GONE: [&str; 6] = ["disconnected", "connection reset", "closed", "transport", "timed out", "broken pipe"];
+    let text = fault.text.to_lowercase();
+    is_login(fault.code) && !GONE.iter().any(|word| text.contains(word))
 }
 
 /// Whether it only says that there was no answer.
@@ -62,6 +75,7 @@ pub(crate) fn is_silence(code: Code) -> bool {
         code,
         Code::OperationTimedOut
             | Code::TimedOutQueue
+            | Code::MessageTimedOut
             | Code::BrokerTransportFailure
             | Code::AllBrokersDown
             | Code::RequestTimedOut
@@ -82,6 +96,11 @@ pub(crate) fn is_passing(code: Code) -> bool {
             | Code::FencedLeaderEpoch
             | Code::UnknownLeaderEpoch
     )
+}
+
+/// Whether somebody has to be given a right.
+pub(crate) fn is_missing_right(code: Code) -> bool {
+    right_for(code).is_some()
 }
 
 /// What an access control list would have to allow.

@@ -1,6 +1,6 @@
 //! The contract on a cluster.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, thread, time::Duration};
 
 use linecook_log::{
     Batch, BatchBuilder, Clock, Error, ErrorKind, GroupDescription, GroupName, GroupSpec, InputSpec, Log, Member,
@@ -9,8 +9,7 @@ use linecook_log::{
 };
 
 use crate::{
-    Options,
-    cluster::{self, ANSWER_WITHIN},
+    Options, cluster,
     member::KafkaMember,
     native::admin::{self, Isolation},
     rows::KafkaRows,
@@ -18,8 +17,9 @@ use crate::{
     tables,
 };
 
-/// How long opening waits for a broker to answer before it goes on without.
+/// How long opening waits for a broker to answer before it goes on without. That nobody is there is known much earlier.
 const REACHED_WITHIN: Duration = Duration::from_secs(3);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// What a topic of rows is kept as: the newest row of each key, and deletions for a day.
 const CHANGELOG_SETTINGS: &[(&str, &str)] = &[("cleanup.policy", "compact"), ("delete.retention.ms", "86400000")];
@@ -51,14 +51,18 @@ impl KafkaLog {
         let shared = Arc::new(Shared::new(options, clock)?);
         let deadline = shared.clock.monotonic() + REACHED_WITHIN;
         loop {
-            match shared.cluster.ping(Duration::from_millis(500)) {
+            match shared.cluster.ping(LOOK_AGAIN_AFTER) {
                 Ok(()) => break,
                 Err(error) if error.kind() == ErrorKind::Invalid => {
                     shared.end(End::Sudden);
                     return Err(error);
                 }
-                Err(_) if shared.clock.monotonic() >= deadline => break,
-                Err(_) => {}
+                Err(_) if shared.cluster.news.are_all_down() || shared.clock.monotonic() >= deadline => {
+                    shared.cluster.news.not_answered();
+                    break;
+                }
+                // The ping may have failed without waiting.
+                Err(_) => thread::park_timeout(LOOK_AGAIN_AFTER / 5),
             }
         }
         Ok(Self { shared })
@@ -153,7 +157,7 @@ impl Log for KafkaLog {
     fn describe(&self) -> Result<Vec<TopicDescription>> {
         self.shared.check_open()?;
         let cluster = &self.shared.cluster;
-        let topics = cluster.topics(ANSWER_WITHIN)?;
+        let topics = cluster.topics()?;
         let all = topics.iter().flat_map(|topic| {
             Partition::all(topic.partition_count).map(|partition| TopicPartition::new(&topic.name, partition))
         });

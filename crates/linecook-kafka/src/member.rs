@@ -12,9 +12,12 @@
 //! their rows are here.
 
 mod arrival;
+mod clients;
 mod commit;
 mod fetch;
+mod keep;
 mod owned;
+mod rebalance;
 
 use std::{collections::BTreeMap, ffi::CString, sync::Arc, time::Duration};
 
@@ -24,21 +27,20 @@ use linecook_log::{
     Ticket, TopicName, TopicPartition,
 };
 use parking_lot::Mutex;
-use rdkafka::{TopicPartitionList, consumer::Consumer as _, error::RDKafkaErrorCode};
+use rdkafka::{
+    consumer::Consumer as _,
+    error::{KafkaError, RDKafkaErrorCode},
+};
 
+pub(crate) use self::clients::Clients;
 use self::{
     arrival::Arriving,
+    clients::{Open, TopicQueue},
     owned::{Owned, Share},
 };
 use crate::{
-    client::{self, Consumer, Rebalance},
-    fault,
-    native::{
-        self,
-        admin::list,
-        queue::{Forwarded, Queue},
-        record::Taken,
-    },
+    client, fault,
+    native::{self, queue::Queue, record::Taken},
     shared::Shared,
     tables::{LocalTable, Seat, TableKey},
     transaction::Transactions,
@@ -49,6 +51,9 @@ use crate::{
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// The same while partitions are on their way.
 const LOOK_SOON: Duration = Duration::from_millis(5);
+
+/// How often who is in no group looks whether its brokers are still known.
+const LOOK_FOR_BROKERS_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) struct KafkaMember {
     shared: Arc<Shared>,
@@ -67,6 +72,9 @@ pub(crate) struct KafkaMember {
     revoking: Vec<Share>,
     /// After a commit that was refused the positions go back to what is committed.
     must_rewind: bool,
+    /// What it was refused since it last got anything.
+    refusal: Option<RDKafkaErrorCode>,
+    look_for_brokers_at: Duration,
     /// Its id in the group since it owns anything.
     member_id: Option<String>,
     /// Why it is over.
@@ -82,62 +90,6 @@ enum Over {
     Replaced,
     /// What became of its last commit is not known, or its client is of no use any more.
     Unknown,
-}
-
-/// What a member has of librdkafka. The log lets it go when it ends.
-pub(crate) struct Clients {
-    pub(crate) wakeup: Arc<Wakeup>,
-    open: Mutex<Option<Open>>,
-}
-
-struct Open {
-    /// One for each topic, in the order of the polls. They go before their client.
-    queues: Vec<TopicQueue>,
-    /// What the group and the client tell.
-    events: Queue,
-    consumer: Arc<Consumer>,
-    /// Whether the group waits for partitions to be given up.
-    owes_answer: bool,
-    transactions: Transactions,
-    /// A client for rows on their way, while there are some.
-    restoring: Option<Arc<Consumer>>,
-}
-
-struct TopicQueue {
-    name: CString,
-    /// The partitions whose records come here. They go before the queue.
-    forwarded: BTreeMap<Partition, Forwarded>,
-    queue: Queue,
-}
-
-impl Clients {
-    /// Lets them go: without a farewell, as static members do.
-    pub(crate) fn end(&self) {
-        if let Some(open) = self.open.lock().take() {
-            open.answer_all();
-        }
-        self.wakeup.raise();
-    }
-}
-
-impl Open {
-    /// A client that waits for the answer to a rebalance does not end.
-    fn answer_all(&self) {
-        let context = self.consumer.context();
-        context.is_closing();
-        let mut is_owed = self.owes_answer;
-        while let Some(event) = context.next_rebalance() {
-            if matches!(event, Rebalance::Assigned(_)) {
-                drop(self.consumer.incremental_assign(&TopicPartitionList::new()));
-            } else {
-                is_owed = true;
-            }
-        }
-        if is_owed {
-            let assigned = self.consumer.assignment().unwrap_or_default();
-            drop(self.consumer.incremental_unassign(&assigned));
-        }
-    }
 }
 
 impl KafkaMember {
@@ -161,9 +113,9 @@ impl KafkaMember {
         let failed =
             |error| fault::error(format!("the group cannot be joined: group={}", spec.group), client::fault_in(&error));
         consumer.subscribe(&subscribed).map_err(failed)?;
+        let mut open = Open { queues, events, consumer, owes_answer: false, transactions: None, restoring: None };
         // After it has begun to join: who is replaced hears from the group that it is, and not only that its producer is.
-        let transactions = Transactions::begin_with(&shared.options, news, &shared.clock, &name)?;
-        let open = Open { queues, events, consumer, owes_answer: false, transactions, restoring: None };
+        open.transactions = Some(Transactions::begin_with(&shared.options, news, &shared.clock, &name)?);
         let clients = Arc::new(Clients { wakeup, open: Mutex::new(Some(open)) });
         let id = shared.add_member(&clients)?;
         Ok(Self {
@@ -177,6 +129,8 @@ impl KafkaMember {
             tables: BTreeMap::new(),
             revoking: Vec::new(),
             must_rewind: false,
+            refusal: None,
+            look_for_brokers_at: shared.clock.monotonic() + LOOK_FOR_BROKERS_EVERY,
             member_id: None,
             over: None,
             taken: Taken::default(),
@@ -213,8 +167,23 @@ impl KafkaMember {
     /// Rebalances and faults come this way; records do not.
     fn serve_events(&mut self, open: &Open) -> Result<()> {
         // A poll that has served something says no more than one that had nothing to serve.
-        while open.events.has_any() {
-            drop(open.consumer.poll(Duration::ZERO));
+        // Once in any case: the group goes by the consumer's polls.
+        let mut has_more = true;
+        while has_more {
+            if let Some(Err(KafkaError::MessageConsumption(code))) = open.consumer.poll(Duration::ZERO)
+                && fault::is_missing_right(code)
+            {
+                self.refusal = Some(code);
+            }
+            has_more = open.events.has_any();
+        }
+        let now = self.shared.clock.monotonic();
+        if now >= self.look_for_brokers_at {
+            self.look_for_brokers_at = now + LOOK_FOR_BROKERS_EVERY;
+            if native::member::member_id(&open.consumer).is_none() {
+                let servers = self.shared.options.properties.servers().unwrap_or_default();
+                native::brokers::find_again(&open.consumer, servers);
+            }
         }
         match client::fatal_error(open.consumer.client()) {
             None => Ok(()),
@@ -227,122 +196,6 @@ impl KafkaMember {
                 Err(fault::unknown("the member is over", fault))
             }
         }
-    }
-
-    fn rebalanced(&mut self, open: &mut Open, event: Rebalance) -> Result<Option<Poll>> {
-        match event {
-            Rebalance::Lost(partitions) => {
-                self.member_id = None;
-                let shares = self.shares_of(&partitions);
-                self.arriving.retain(|arriving| !shares.contains(&arriving.share));
-                let told = self.partitions_told(&shares);
-                self.unassign(open, &told);
-                self.forget(&told);
-                Ok((!told.is_empty()).then_some(Poll::Lost(told)))
-            }
-            Rebalance::Assigned(partitions) => {
-                // Answered with nothing: the partitions are added one by one when they have arrived.
-                self.answer(open.consumer.incremental_assign(&TopicPartitionList::new()));
-                self.check_identity(open)?;
-                for share in self.shares_of(&partitions) {
-                    if !self.has(share) {
-                        self.arriving.push(Arriving::new(share));
-                    }
-                }
-                self.let_go_former_tables();
-                Ok(None)
-            }
-            Rebalance::Revoked(partitions) => {
-                open.owes_answer = true;
-                self.check_identity(open)?;
-                let shares = self.shares_of(&partitions);
-                self.arriving.retain(|arriving| !shares.contains(&arriving.share));
-                self.revoking = shares;
-                let told = self.partitions_told(&self.revoking);
-                if told.is_empty() {
-                    self.finish_revoking(open);
-                    return Ok(None);
-                }
-                Ok(Some(Poll::Revoking(told)))
-            }
-        }
-    }
-
-    /// That it is the member that it was when it got what it has. Otherwise others may have had its partitions since, and
-    /// have gone on with them, although the client takes those that it has again for those that it still has.
-    ///
-    /// # Errors
-    /// `Unknown`: it is over.
-    fn check_identity(&mut self, open: &Open) -> Result<()> {
-        let now = native::member::member_id(&open.consumer);
-        match &self.member_id {
-            Some(before) if now.as_ref() != Some(before) => {
-                self.over = Some(Over::Unknown);
-                Err(Error::new(ErrorKind::Unknown, "the member was out of its group for a while: join again"))
-            }
-            Some(_) => Ok(()),
-            None => {
-                self.member_id = now;
-                Ok(())
-            }
-        }
-    }
-
-    fn is_in_group(&self, open: &Open) -> bool {
-        let now = native::member::member_id(&open.consumer);
-        now.is_some() && now == self.member_id
-    }
-
-    /// Gives up what it was told to, so that the group goes on.
-    fn finish_revoking(&mut self, open: &mut Open) {
-        if !open.owes_answer {
-            return;
-        }
-        let shares = std::mem::take(&mut self.revoking);
-        let told = self.partitions_told(&shares);
-        self.unassign(open, &told);
-        self.forget(&told);
-        // Another process is going to own them: what is here is soon out of date.
-        let of_shares: Vec<_> = shares.iter().flat_map(|share| self.table_keys(*share)).collect();
-        for key in of_shares {
-            self.shared.tables.let_go(&key, self.id);
-        }
-    }
-
-    fn unassign(&self, open: &mut Open, partitions: &[TopicPartition]) {
-        for at in partitions {
-            open.queues[self.rank_of(at)].forwarded.remove(&at.partition);
-        }
-        let partitions = list(partitions.iter().map(|at| (at, rdkafka::Offset::Invalid)));
-        self.answer(open.consumer.incremental_unassign(&partitions));
-        open.owes_answer = false;
-    }
-
-    /// A rebalance that cannot be answered leaves the member without what it would have got; it is the client's state that
-    /// is wrong then.
-    fn answer(&self, outcome: rdkafka::error::KafkaResult<()>) {
-        if let Err(error) = outcome {
-            tracing::warn!(group = %self.spec.group, %error, "a rebalance could not be answered");
-        }
-    }
-
-    fn forget(&mut self, partitions: &[TopicPartition]) {
-        self.owned.retain(|owned| !partitions.contains(&owned.at));
-        for at in partitions {
-            self.shared.progress.leave(&self.spec.group, at);
-        }
-        let owned: Vec<_> = self.owned.iter().map(|owned| owned.share).collect();
-        let inputs = &self.spec.inputs;
-        self.tables.retain(|(table, partition), _| {
-            owned.iter().any(|share| share.partition == *partition && inputs[share.input].tables.contains(table))
-        });
-    }
-
-    fn let_go_former_tables(&self) {
-        let seat = self.seat();
-        let shares = self.owned.iter().map(|owned| owned.share).chain(self.arriving.iter().map(|it| it.share));
-        let kept: Vec<_> = shares.flat_map(|share| self.table_keys(share)).collect();
-        self.shared.tables.let_go_others(&self.spec.group, &seat, |key| kept.contains(key));
     }
 
     fn seat(&self) -> Seat {
@@ -400,6 +253,7 @@ impl Member for KafkaMember {
             }
             let left = deadline.saturating_sub(self.shared.clock.monotonic());
             if left.is_zero() {
+                self.keep_offsets()?;
                 return self.stuck().map_or(Ok(Poll::Idle), Err);
             }
             let is_busy = !self.arriving.is_empty();

@@ -228,6 +228,22 @@ mod tests {
         assert_eq!(properties, Properties::default());
     }
 
+    /// They were ignored for being set by us, although nothing depends on them.
+    #[test]
+    fn what_is_only_a_matter_of_speed_is_the_operators() {
+        for (name, value) in [
+            ("reconnect.backoff.max.ms", "10000"),
+            ("retry.backoff.ms", "100"),
+            ("queued.max.messages.kbytes", "1024"),
+            ("batch.size", "16384"),
+            ("fetch.error.backoff.ms", "500"),
+            ("fetch.wait.max.ms", "100"),
+            ("socket.nagle.disable", "false"),
+        ] {
+            assert_eq!(added(name, value), Verdict::Taken, "{name}");
+        }
+    }
+
     #[test]
     fn what_librdkafka_does_not_take_is_refused_in_its_words() {
         assert_eq!(added("sasl.mechanismen", "PLAIN"), Verdict::Unknown);

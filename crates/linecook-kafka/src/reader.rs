@@ -49,13 +49,14 @@ impl Reader {
         if offset >= end {
             return Ok(Vec::new());
         }
-        let mut client = self.client.lock();
-        let client = match &*client {
+        let mut kept = self.client.lock();
+        let client = match &*kept {
             Some(client) => Arc::clone(client),
-            None => Arc::clone(client.insert(Arc::new(client::reading(options, &self.cluster.news)?))),
+            None => Arc::clone(kept.insert(Arc::new(client::reading(options, &self.cluster.news)?))),
         };
-        // The lock is held meanwhile: see above.
-        self.read_up_to(&client, from, (offset, end), max_bytes)
+        // The lock is held meanwhile: see above. A client that has lost its brokers may not find them again.
+        let read = self.read_up_to(&client, from, (offset, end), max_bytes);
+        read.inspect_err(|error| drop(kept.take_if(|_| error.kind() == ErrorKind::Unavailable)))
     }
 
     /// Lets the client go.
@@ -102,7 +103,7 @@ impl Reader {
             if is_any {
                 continue;
             }
-            if self.clock.monotonic() >= deadline {
+            if self.clock.monotonic() >= self.cluster.news.deadline(deadline) {
                 let fault = Fault::of_code(RDKafkaErrorCode::OperationTimedOut);
                 return Err(failed(client::reason(fault, &self.cluster.news)));
             }

@@ -20,7 +20,7 @@ use crate::{
         reader::PartitionReader,
         record::{Message, Taken},
     },
-    tables::LocalTable,
+    tables::{Bounds, LocalTable},
     wakeup::Wakeup,
 };
 
@@ -37,7 +37,8 @@ pub(crate) struct Restore {
 }
 
 impl Restore {
-    /// Begins; `None` when there is nothing to do. `wakeup` is raised when something has come.
+    /// Begins, at the changelog's start at the earliest; `None` when there is nothing to do. `wakeup` is raised when
+    /// something has come.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -45,10 +46,10 @@ impl Restore {
         client: &Arc<Consumer>,
         from: TopicPartition,
         table: Arc<LocalTable>,
-        until: Offset,
+        Bounds { start, end: until }: Bounds,
         wakeup: &Arc<Wakeup>,
     ) -> Result<Option<Self>> {
-        let next = table.next()?;
+        let next = table.next()?.max(start);
         if next >= until {
             return Ok(None);
         }

@@ -20,6 +20,9 @@ use crate::{
 /// What the name of the group ends with that keeps where a dropped group goes on.
 const DROPPED: &str = ".linecook-dropped";
 
+/// How long what is under way may take when the log ends.
+const END_WITHIN: Duration = Duration::from_secs(3);
+
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) clock: Arc<dyn Clock>,
@@ -120,6 +123,8 @@ impl Shared {
             }
             *ended = Some(fault::copy_of(&reason));
         }
+        let grace = if how == End::Orderly { END_WITHIN } else { Duration::ZERO };
+        self.cluster.news.ends_at(self.clock.monotonic() + grace);
         let members: Vec<_> = self.members.lock().values().filter_map(Weak::upgrade).collect();
         members.iter().for_each(|clients| clients.end());
         match how {

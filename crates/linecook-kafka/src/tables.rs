@@ -53,6 +53,13 @@ pub(crate) struct TableKey {
     pub(crate) partition: Partition,
 }
 
+/// Where a changelog begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) start: Offset,
+    pub(crate) end: Offset,
+}
+
 /// A worker's place in its group, which it keeps when it joins again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seat {
@@ -73,7 +80,7 @@ impl Tables {
     }
 
     /// The rows of a partition for the member that owns it from here on; nobody else writes them any more. `topic_id` is
-    /// that of their changelog, `start` where that begins.
+    /// that of their changelog.
     ///
     /// # Errors
     /// `Unavailable`: the folder cannot be used.
@@ -81,14 +88,15 @@ impl Tables {
         &self,
         key: &TableKey,
         (owner, seat): (u64, Seat),
-        (topic_id, start): (&str, Offset),
+        (topic_id, bounds): (&str, Bounds),
         now: Timestamp,
     ) -> Result<Arc<LocalTable>> {
         self.check_open()?;
         let mut open = self.open.write();
         if let Some(table) = open.get(key) {
             let mut state = table.state.lock();
-            if state.topic_id == topic_id {
+            // Another process may have had them since, for long enough.
+            if state.topic_id == topic_id && table.read(|store| is_trusted(store, bounds, now))? {
                 (state.owner, state.seat) = (owner, seat);
                 return Ok(Arc::clone(table));
             }
@@ -96,7 +104,7 @@ impl Tables {
         if let Some(other) = open.remove(key) {
             other.close()?;
         }
-        let table = Arc::new(self.open(key, (owner, seat), (topic_id, start), now)?);
+        let table = Arc::new(self.open(key, (owner, seat), (topic_id, bounds), now)?);
         open.insert(key.clone(), Arc::clone(&table));
         Ok(table)
     }
@@ -105,7 +113,7 @@ impl Tables {
         &self,
         key: &TableKey,
         (owner, seat): (u64, Seat),
-        (topic_id, start): (&str, Offset),
+        (topic_id, bounds): (&str, Bounds),
         now: Timestamp,
     ) -> Result<LocalTable> {
         let TableKey { service, table, partition } = key;
@@ -114,7 +122,7 @@ impl Tables {
         let folder = parent.join(format!("id-{topic_id}"));
         remove_others(&parent, &folder).map_err(|error| unusable(&parent, error))?;
         let mut store = open_store(&folder)?;
-        if !is_trusted(&store, start, now)? {
+        if !is_trusted(&store, bounds, now)? {
             drop(store);
             fs::remove_dir_all(&folder).map_err(|error| unusable(&folder, error))?;
             store = open_store(&folder)?;
@@ -201,16 +209,18 @@ fn open_store(folder: &Path) -> Result<Store> {
     }
 }
 
-/// Whether what is missing of these rows is still in the changelog, deletions included.
-fn is_trusted(store: &Store, start: Offset, now: Timestamp) -> Result<bool> {
-    if store.persisted() == Number(0) {
+/// Whether what is missing of these rows is still in the changelog, deletions included. One that ends before them has lost
+/// its end with a broker: what comes there next is not what these rows know.
+fn is_trusted(store: &Store, bounds: Bounds, now: Timestamp) -> Result<bool> {
+    let applied = Offset(store.applied().0);
+    if applied == Offset(0) {
         return Ok(true);
     }
     let written_at = store.get(WRITTEN_AT).map_err(rows_error)?;
     let written_at =
         written_at.and_then(|bytes| bytes.first_chunk().map(|bytes| Timestamp(i64::from_le_bytes(*bytes))));
     let is_fresh = written_at.is_some_and(|at| now.since(at) < TRUSTED_FOR && at.since(now) < TRUSTED_FOR);
-    Ok(is_fresh && store.persisted().0 >= start.0)
+    Ok(is_fresh && (bounds.start..=bounds.end).contains(&applied))
 }
 
 fn unusable(folder: &Path, error: std::io::Error) -> Error {
@@ -319,3 +329,6 @@ impl LocalTable {
 pub(crate) fn changelog_partition(key: &TableKey) -> Result<TopicPartition> {
     Ok(TopicPartition { topic: changelog_of(&key.service, &key.table)?, partition: key.partition })
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@
 //! The offsets are sent while the records are on their way. After an attempt to commit nothing is aborted: the broker may
 //! have done it, and only who asks it again under the same name will know.
 
+mod deliveries;
+
 use std::{sync::Arc, time::Duration};
 
 use linecook_log::{Batch, Clock, Error, ErrorKind, Offset, Result, RowChange, TopicPartition};
@@ -20,6 +22,7 @@ use rdkafka::{
     producer::Producer as _,
 };
 
+use self::deliveries::{Deliveries, is_purged};
 use crate::{
     Options, client,
     client::{News, Producer},
@@ -27,7 +30,8 @@ use crate::{
     native::{
         Fault,
         admin::{list, native_offset},
-        deliveries::{self, Event, Fate},
+        brokers,
+        deliveries::{self as told, Event},
         queue::Queue,
     },
     outgoing::Sender,
@@ -36,6 +40,10 @@ use crate::{
 /// How long it may take to get a producer ready. Its predecessor's transaction is ended meanwhile.
 const READY_WITHIN: Duration = Duration::from_secs(5);
 const ABORT_WITHIN: Duration = Duration::from_secs(5);
+/// How long a call may take before it is looked whether the log ends. A call goes on where it was.
+const LOOK_AFTER: Duration = Duration::from_millis(500);
+/// The same of one that begins anew.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// A producer of that name.
 pub(crate) struct Transactions {
@@ -43,18 +51,12 @@ pub(crate) struct Transactions {
     producer: Arc<Producer>,
     sender: Sender,
     news: Arc<News>,
+    servers: String,
     clock: Arc<dyn Clock>,
     /// How long the broker gives a transaction.
     timeout: Duration,
     deliveries: Deliveries,
-}
-
-/// What became of the records of the transaction in hand.
-#[derive(Default)]
-struct Deliveries {
-    /// Behind the last record of each output that was stored.
-    ends: Vec<Option<Offset>>,
-    failed: Option<Fault>,
+    is_out_of_sequence: bool,
 }
 
 /// What a group has consumed, and which of its members says so.
@@ -72,6 +74,8 @@ pub(crate) enum Ended {
     Committed(Vec<Offset>),
     /// Nothing of it happened, and nothing will.
     Refused(Error),
+    /// The same, and this producer is over: what is left of it is aborted by the next of this name, or in time.
+    RefusedAndOver(Error),
     /// Whether it happened will be known by the next producer of this name; this one is over.
     Lost(Error),
 }
@@ -91,7 +95,7 @@ impl Transactions {
         let producer = Arc::new(client::transacting(options, news, name)?);
         let queue = Queue::main(&producer);
         producer.init_transactions(READY_WITHIN).map_err(|error| {
-            while deliveries::serve(&queue, Duration::ZERO, |event| hear(news, event)) {}
+            while told::serve(&queue, Duration::ZERO, |event| hear(news, event)) {}
             let fault = client::reason(client::fault_in(&error), news);
             fault::error(format!("a producer cannot be made ready for transactions: transactional_id={name}"), fault)
         })?;
@@ -100,9 +104,11 @@ impl Transactions {
             producer,
             sender: Sender::default(),
             news: Arc::clone(news),
+            servers: options.properties.servers().unwrap_or_default().to_owned(),
             clock: Arc::clone(clock),
             timeout: options.session_timeout,
             deliveries: Deliveries::default(),
+            is_out_of_sequence: false,
         })
     }
 
@@ -113,8 +119,25 @@ impl Transactions {
         rows: &[RowsOf<'_>],
         consumed: Option<&Consumed<'_>>,
     ) -> Ended {
+        let was_out_of_sequence = std::mem::take(&mut self.is_out_of_sequence);
+        let ended = self.try_once(outputs, rows, consumed);
+        // What a broker has refused leaves a hole in the numbers that it expects. It is noticed by the next transaction,
+        // which can do nothing for it, and closed when that is aborted.
+        if self.is_out_of_sequence && !was_out_of_sequence && matches!(ended, Ended::Refused(_)) {
+            return self.try_once(outputs, rows, consumed);
+        }
+        ended
+    }
+
+    fn try_once(
+        &mut self,
+        outputs: &[(TopicPartition, Batch)],
+        rows: &[RowsOf<'_>],
+        consumed: Option<&Consumed<'_>>,
+    ) -> Ended {
         let count = outputs.len() + rows.len();
-        self.deliveries = Deliveries { ends: vec![None; count], failed: None };
+        let run = self.deliveries.run.wrapping_add(1);
+        self.deliveries = Deliveries { run, ends: vec![None; count], failed: None };
         let deadline = self.clock.monotonic() + self.timeout;
         if let Err(error) = self.producer.begin_transaction() {
             return match self.failure(&error, "a transaction cannot be begun") {
@@ -126,10 +149,27 @@ impl Transactions {
             Ok(()) => self.commit(deadline),
             Err(Failure::Fatal(error)) => Ended::Lost(error),
             Err(Failure::Abortable(error)) => match self.abort() {
-                Ok(()) => Ended::Refused(error),
-                Err(_) => Ended::Lost(Error::new(ErrorKind::Unknown, error.chain())),
+                Ok(()) => {
+                    if error.kind() == ErrorKind::Unavailable {
+                        brokers::find_again(&self.producer, &self.servers);
+                    }
+                    Ended::Refused(error)
+                }
+                // Who has this name now says what is to be done: see `KafkaMember::lost`.
+                Err(()) if self.is_fenced() => Ended::Lost(Error::new(ErrorKind::Unknown, error.chain())),
+                Err(()) => Ended::RefusedAndOver(error),
             },
         }
+    }
+
+    /// Whether another producer of this name has come.
+    pub(crate) fn is_fenced(&self) -> bool {
+        client::fatal_error(self.producer.client()).is_some_and(|fault| {
+            matches!(
+                fault.code,
+                RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch
+            )
+        })
     }
 
     fn prepare(
@@ -143,7 +183,7 @@ impl Transactions {
         if let Some(consumed) = consumed {
             self.send_offsets(consumed, deadline)?;
         }
-        self.wait_for_deliveries(deadline)
+        self.wait_for_deliveries(outputs, rows, deadline)
     }
 
     fn send(
@@ -153,6 +193,7 @@ impl Transactions {
         deadline: Duration,
     ) -> Result<(), Failure> {
         let Self { producer, queue, sender, deliveries, news, clock, .. } = self;
+        let opaque = deliveries.opaque();
         let mut refused = |to: &TopicPartition, code| {
             if code == RDKafkaErrorCode::QueueFull && clock.monotonic() < deadline {
                 serve(queue, Duration::from_millis(10), deliveries, news);
@@ -163,11 +204,11 @@ impl Transactions {
         };
         let mut send = || {
             for (number, (to, batch)) in outputs.iter().enumerate() {
-                sender.send(producer, to, batch, number, &mut |code| refused(to, code))?;
+                sender.send(producer, to, batch, opaque | number, &mut |code| refused(to, code))?;
             }
             for (number, (to, rows)) in (outputs.len()..).zip(rows) {
                 for row in *rows {
-                    sender.send_row(producer, to, row, number, &mut |code| refused(to, code))?;
+                    sender.send_row(producer, to, row, opaque | number, &mut |code| refused(to, code))?;
                 }
             }
             Ok(())
@@ -178,8 +219,9 @@ impl Transactions {
     fn send_offsets(&self, consumed: &Consumed<'_>, deadline: Duration) -> Result<(), Failure> {
         let offsets = list(consumed.offsets.iter().map(|(at, offset)| (at, native_offset(*offset))));
         loop {
-            let left = deadline.saturating_sub(self.clock.monotonic());
-            match self.producer.send_offsets_to_transaction(&offsets, consumed.metadata, left) {
+            let left = self.left(deadline);
+            let within = left.min(ASK_AGAIN_AFTER);
+            match self.producer.send_offsets_to_transaction(&offsets, consumed.metadata, within) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {}
                 Err(error) => return Err(self.failure(&error, "what was consumed cannot be committed")),
@@ -187,35 +229,56 @@ impl Transactions {
         }
     }
 
-    fn wait_for_deliveries(&mut self, deadline: Duration) -> Result<(), Failure> {
-        while deliveries::outstanding_count(&self.producer) > 0 {
-            let left = deadline.saturating_sub(self.clock.monotonic());
+    fn wait_for_deliveries(
+        &mut self,
+        outputs: &[(TopicPartition, Batch)],
+        rows: &[RowsOf<'_>],
+        deadline: Duration,
+    ) -> Result<(), Failure> {
+        while told::outstanding_count(&self.producer) > 0 {
+            let left = self.left(deadline);
             if left.is_zero() {
                 break;
             }
             serve(&self.queue, left.min(Duration::from_millis(100)), &mut self.deliveries, &self.news);
         }
-        let is_late = deliveries::outstanding_count(&self.producer) > 0;
+        let is_late = told::outstanding_count(&self.producer) > 0;
         let late = is_late.then(|| Fault::of_code(RDKafkaErrorCode::OperationTimedOut));
-        let Some(fault) = self.deliveries.failed.take().or(late) else { return Ok(()) };
-        let what = if fault.code == RDKafkaErrorCode::MessageSizeTooLarge {
-            "a record or a batch is larger than the broker takes"
-        } else {
-            "records could not be stored"
+        let mut failed = self.deliveries.failed.take();
+        if let Some((_, fault)) = &mut failed
+            && is_purged(fault.code)
+        {
+            *fault = self.reason().unwrap_or_else(|| fault.clone());
+        }
+        let is_out_of = |(_, fault): &(usize, Fault)| fault.code == RDKafkaErrorCode::OutOfOrderSequenceNumber;
+        self.is_out_of_sequence = failed.as_ref().is_some_and(is_out_of);
+        let what = match failed {
+            Some((number, fault)) if fault.code == RDKafkaErrorCode::MessageSizeTooLarge => {
+                (too_large(number, outputs, rows), fault)
+            }
+            Some((number, fault)) => {
+                let to = outputs.get(number).map(|(to, _)| to);
+                let to = to.or_else(|| rows.get(number - outputs.len()).map(|(to, _)| to));
+                let to = to.map_or_else(String::new, |to| format!(": partition={to}"));
+                (format!("records could not be stored{to}"), fault)
+            }
+            None => match late {
+                Some(fault) => ("records were not stored in time".to_owned(), fault),
+                None => return Ok(()),
+            },
         };
-        Err(Failure::Abortable(fault::error(what, client::reason(fault, &self.news))))
+        Err(Failure::Abortable(fault::error(what.0, client::reason(what.1, &self.news))))
     }
 
     fn commit(&self, deadline: Duration) -> Ended {
         loop {
             // At the end of its time once more, for what was cut short before.
-            let left = deadline.saturating_sub(self.clock.monotonic()).max(Duration::from_secs(1));
-            match self.producer.commit_transaction(left) {
+            match self.producer.commit_transaction(LOOK_AFTER) {
                 Ok(()) => {
                     let ends = self.deliveries.ends.iter().map(|end| end.unwrap_or_default());
                     return Ended::Committed(ends.collect());
                 }
-                Err(KafkaError::Transaction(error)) if error.is_retriable() && self.clock.monotonic() < deadline => {}
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && !self.left(deadline).is_zero() => {}
                 Err(error) => {
                     let fault = client::reason(client::fault_in(&error), &self.news);
                     return Ended::Lost(fault::unknown("whether the transaction was committed is not known", fault));
@@ -225,14 +288,17 @@ impl Transactions {
     }
 
     fn abort(&mut self) -> Result<(), ()> {
-        let deadline = self.clock.monotonic() + ABORT_WITHIN;
+        let deadline = self.news.deadline(self.clock.monotonic() + ABORT_WITHIN);
         // What is not delivered is purged, and its deliveries have to be taken before the rest can be done.
         let mut patience = Duration::from_millis(10);
         loop {
             match self.producer.abort_transaction(patience) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && self.clock.monotonic() < deadline => {}
-                Err(_) => return Err(()),
+                Err(error) => {
+                    tracing::debug!(%error, "a transaction could not be aborted");
+                    return Err(());
+                }
             }
             while serve(&self.queue, Duration::ZERO, &mut self.deliveries, &self.news) {}
             patience = deadline.saturating_sub(self.clock.monotonic()).max(Duration::from_millis(10));
@@ -240,37 +306,59 @@ impl Transactions {
     }
 
     fn failure(&self, error: &KafkaError, what: &str) -> Failure {
-        let fault = client::fault_in(error);
+        let mut fault = client::fault_in(error);
         let is_fatal = matches!(error, KafkaError::Transaction(native) if native.is_fatal());
         if is_fatal {
             let fault = client::fatal_error(self.producer.client()).unwrap_or(fault);
             // Nothing was committed, but the name may be another's by now: the next of this name will know.
             return Failure::Fatal(fault::unknown(what, fault));
         }
+        if fault.code == RDKafkaErrorCode::State {
+            // Something else of it has failed meanwhile.
+            fault = self.reason().unwrap_or(fault);
+        }
         Failure::Abortable(fault::error(what, client::reason(fault, &self.news)))
     }
 
-    /// Why this producer can do nothing any more, if so.
-    pub(crate) fn fatal_error(&self) -> Option<Fault> {
-        client::fatal_error(self.producer.client())
+    /// Why the transaction in hand can only be aborted. Nothing is begun: it is not over.
+    fn reason(&self) -> Option<Fault> {
+        match self.producer.begin_transaction() {
+            Err(KafkaError::Transaction(error)) if error.txn_requires_abort() || error.is_fatal() => {
+                Some(Fault::new(error.code(), error.string()))
+            }
+            _ => None,
+        }
     }
+
+    /// How much time there is.
+    fn left(&self, deadline: Duration) -> Duration {
+        self.news.deadline(deadline).saturating_sub(self.clock.monotonic())
+    }
+}
+
+/// What an output has too much of: a record, or all of them together.
+fn too_large(number: usize, outputs: &[(TopicPartition, Batch)], rows: &[RowsOf<'_>]) -> String {
+    let of_rows = |rows: &[RowChange]| {
+        rows.iter().map(|row| row.key.len() + row.value.as_ref().map_or(0, bytes::Bytes::len)).max()
+    };
+    let (to, largest) = match outputs.get(number) {
+        Some((to, batch)) => (to, batch.records().map(|record| record.size_bytes()).max()),
+        None => match rows.get(number - outputs.len()) {
+            Some((to, rows)) => (to, of_rows(rows)),
+            None => return "a record is larger than the broker takes".to_owned(),
+        },
+    };
+    let bytes = largest.unwrap_or(0);
+    format!(
+        "a record, or a batch of some, is larger than the broker takes: partition={to} largest_record_bytes={bytes}"
+    )
 }
 
 /// Takes an event of the queue; returns whether there was one.
 fn serve(queue: &Queue, max_wait: Duration, into: &mut Deliveries, news: &News) -> bool {
-    deliveries::serve(queue, max_wait, |event| match event {
-        Event::Delivery(delivery) => match delivery.fate {
-            Fate::Stored => {
-                let end = Offset(u64::try_from(delivery.offset).unwrap_or(0)).plus(1);
-                if let Some(known) = into.ends.get_mut(delivery.opaque) {
-                    *known = (*known).max(Some(end));
-                }
-            }
-            Fate::NotStored(code) | Fate::Unknown(code) => {
-                into.failed.get_or_insert_with(|| Fault::of_code(code));
-            }
-        },
-        event => hear(news, event),
+    told::serve(queue, max_wait, |event| match event {
+        Event::Delivery(delivery) => into.see(delivery),
+        event @ Event::Fault(..) => hear(news, event),
     })
 }
 

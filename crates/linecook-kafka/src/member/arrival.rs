@@ -2,22 +2,24 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use linecook_log::{Assignment, Error, ErrorKind, Offset, Result, TopicPartition};
+use linecook_log::{Assignment, Clock, Error, ErrorKind, Offset, Result, TopicPartition};
 use rdkafka::consumer::Consumer as _;
 
 use super::{
-    KafkaMember, Open, assignment,
+    KafkaMember, Open, assignment, keep,
     owned::{Owned, Share},
 };
 use crate::{
     client, fault,
     native::{
+        Fault,
         admin::{End, Isolation, list, native_offset, native_partition},
         queue::Queue,
+        record::Taken,
     },
     options::Gap,
     restore::Restore,
-    tables,
+    tables::{self, Bounds},
 };
 
 /// How long rows are restored before the member looks at anything else.
@@ -61,22 +63,25 @@ impl KafkaMember {
         }
         self.look_up_positions(open)?;
         let mut arrived = Vec::new();
+        let mut failed = None;
         let clock = Arc::clone(&self.shared.clock);
         for arriving in &mut self.arriving {
             let Stage::Restoring { begins, rows } = &mut arriving.stage else { continue };
-            let mut left = Vec::new();
-            for row in rows.drain(..) {
-                if !row.step(&mut self.taken, &*clock, RESTORE_FOR)? {
-                    left.push(row);
+            match step_all(rows, &mut self.taken, &*clock) {
+                Ok(true) => arrived.push((arriving.share, std::mem::take(begins))),
+                Ok(false) => {}
+                Err(error) => {
+                    // From the start: the changelog may begin elsewhere by now, or be another.
+                    arriving.stage = Stage::Wanted;
+                    failed.get_or_insert(error);
                 }
             }
-            *rows = left;
-            if rows.is_empty() {
-                arrived.push((arriving.share, std::mem::take(begins)));
-            }
+        }
+        if failed.is_some() && self.arriving.iter().all(|it| matches!(it.stage, Stage::Wanted | Stage::Stuck { .. })) {
+            open.restoring = None; // it may have lost its brokers
         }
         if arrived.is_empty() {
-            return Ok(None);
+            return failed.map_or(Ok(None), Err); // else it is said when it fails again
         }
         self.arriving.retain(|arriving| !arrived.iter().any(|(share, _)| *share == arriving.share));
         if self.arriving.is_empty() {
@@ -85,14 +90,25 @@ impl KafkaMember {
         Ok(Some(self.take_up(open, arrived)))
     }
 
-    /// Why a partition does not come, if one does not.
+    /// Why partitions do not come, if so.
     pub(super) fn stuck(&self) -> Option<Error> {
+        if let Some(code) = self.refusal {
+            let topics: Vec<_> = self.spec.topics().iter().map(|topic| topic.to_string()).collect();
+            let what = format!("the group cannot be joined: group={} topics={}", self.spec.group, topics.join(","));
+            return Some(fault::error(what, Fault::of_code(code)));
+        }
         let arriving = self.arriving.iter().find_map(|arriving| match &arriving.stage {
             Stage::Stuck { why, .. } => Some(why),
             _ => None,
         });
-        let why = arriving.or_else(|| self.owned.iter().find_map(|owned| owned.fault.as_ref()))?;
-        Some(Error::new(ErrorKind::Unavailable, why.clone()))
+        if let Some(why) = arriving {
+            return Some(Error::new(ErrorKind::Unavailable, why.clone()));
+        }
+        let (at, (code, text)) = self.owned.iter().find_map(|owned| Some((&owned.at, owned.fault.as_ref()?)))?;
+        let error = fault::error(format!("the partition cannot be read: partition={at}"), Fault::new(*code, text));
+        // A topic may be unknown to brokers that have just come up.
+        let is_final = fault::is_missing_right(*code);
+        Some(if is_final { error } else { Error::new(ErrorKind::Unavailable, error.chain()) })
     }
 
     /// Of all that are wanted at once: what is committed, and nothing before that is stable.
@@ -168,10 +184,11 @@ impl KafkaMember {
             let start = cluster.offsets_at(End::Start, at, Isolation::All)?;
             let until = cluster.offsets_at(End::End, at, Isolation::All)?;
             let bound = |found: BTreeMap<_, Offset>| found.get(&from).copied().unwrap_or_default();
+            let bounds = Bounds { start: bound(start), end: bound(until) };
             let id = cluster.topic_id(&from.topic)?;
             let now = self.shared.clock.timestamp();
             let owner = (self.id, self.seat());
-            let table = self.shared.tables.claim(&key, owner, (&id, bound(start)), now)?;
+            let table = self.shared.tables.claim(&key, owner, (&id, bounds), now)?;
             self.tables.insert((key.table.clone(), key.partition), Arc::clone(&table));
             let client = match &open.restoring {
                 Some(client) => Arc::clone(client),
@@ -180,7 +197,7 @@ impl KafkaMember {
                     Arc::clone(open.restoring.insert(Arc::new(client)))
                 }
             };
-            restores.extend(Restore::begin(&client, from.clone(), table, bound(until), &self.clients.wakeup)?);
+            restores.extend(Restore::begin(&client, from.clone(), table, bounds, &self.clients.wakeup)?);
         }
         Ok(restores)
     }
@@ -188,6 +205,7 @@ impl KafkaMember {
     /// From here on its records come.
     fn take_up(&mut self, open: &mut Open, arrived: Vec<(Share, Vec<(TopicPartition, Offset)>)>) -> Vec<Assignment> {
         let mut assignments = Vec::new();
+        let keep_at = self.shared.clock.monotonic() + keep::SOON;
         for (share, begins) in arrived {
             for key in self.table_keys(share) {
                 if let Some(table) = self.tables.get(&(key.table, key.partition)) {
@@ -203,7 +221,7 @@ impl KafkaMember {
                 of_topic.forwarded.insert(at.partition, forwarded);
                 self.shared.progress.reach(&self.spec.group, &at, begin);
                 assignments.push(assignment(&at, begin));
-                self.owned.push(Owned::new(at, share, rank, begin));
+                self.owned.push(Owned::new(at, share, rank, begin, keep_at));
             }
         }
         let partitions = list(assignments.iter().map(|it| (&it.partition, native_offset(it.position))));
@@ -215,4 +233,17 @@ impl KafkaMember {
         self.owned.sort_by_key(|owned| owned.rank);
         assignments
     }
+}
+
+/// Brings the rows of a partition further; whether they are complete.
+fn step_all(rows: &mut Vec<Restore>, taken: &mut Taken, clock: &dyn Clock) -> Result<bool> {
+    let mut index = 0;
+    while let Some(row) = rows.get(index) {
+        if row.step(taken, clock, RESTORE_FOR)? {
+            rows.remove(index);
+        } else {
+            index += 1;
+        }
+    }
+    Ok(rows.is_empty())
 }

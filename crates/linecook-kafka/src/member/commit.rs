@@ -7,19 +7,27 @@ use linecook_log::{
 };
 use rdkafka::{consumer::Consumer as _, error::RDKafkaErrorCode};
 
-use super::{KafkaMember, Open, Over, replaced};
+use super::{KafkaMember, Open, Over, keep, replaced};
 use crate::{
     client, outgoing, tables,
-    transaction::{Consumed, Ended},
+    transaction::{Consumed, Ended, Transactions},
     watcher,
 };
 
 /// A commit that may be tried.
-struct Prepared {
+#[derive(Default)]
+pub(super) struct Prepared {
     outputs: Vec<(TopicPartition, Batch)>,
     /// By table and partition, in the order of the changes.
     rows: BTreeMap<(TableName, Partition), Vec<RowChange>>,
-    offsets: Vec<(TopicPartition, Offset)>,
+    pub(super) offsets: Vec<(TopicPartition, Offset)>,
+}
+
+impl Prepared {
+    /// Nothing but offsets.
+    pub(super) fn of(offsets: Vec<(TopicPartition, Offset)>) -> Self {
+        Self { offsets, ..Self::default() }
+    }
 }
 
 impl KafkaMember {
@@ -37,6 +45,10 @@ impl KafkaMember {
             }
             Ended::Refused(error) => {
                 self.must_rewind = true;
+                Err(error)
+            }
+            Ended::RefusedAndOver(error) => {
+                self.over = Some(Over::Unknown);
                 Err(error)
             }
             Ended::Lost(error) => Err(self.lost(open, error)),
@@ -104,7 +116,7 @@ impl KafkaMember {
         Ok(())
     }
 
-    fn transact(&self, open: &mut Open, prepared: &Prepared) -> Result<Ended> {
+    pub(super) fn transact(&self, open: &mut Open, prepared: &Prepared) -> Result<Ended> {
         let out = || Error::new(ErrorKind::Fenced, "the member is not in its group any more");
         if !self.is_in_group(open) {
             return Err(out());
@@ -116,7 +128,8 @@ impl KafkaMember {
             rows.push((TopicPartition { topic, partition: *partition }, changes));
         }
         let consumed = Consumed { metadata: &metadata, offsets: &prepared.offsets };
-        Ok(open.transactions.run(&prepared.outputs, &rows, Some(&consumed)))
+        let transactions = open.transactions.as_mut().ok_or_else(out)?;
+        Ok(transactions.run(&prepared.outputs, &rows, Some(&consumed)))
     }
 
     /// It is durable: what is kept here follows.
@@ -126,6 +139,10 @@ impl KafkaMember {
         for (((table, partition), changes), end) in prepared.rows.iter().zip(of_rows) {
             let rows = changes.iter().map(|row| (&row.key[..], row.value.as_deref()));
             let applied = match self.tables.get(&(table.clone(), *partition)) {
+                Some(local) if local.next().is_ok_and(|next| next >= *end) => Err(Error::new(
+                    ErrorKind::Unavailable,
+                    "the changelog is another by now: it ends before these rows",
+                )),
                 Some(local) => local.apply(*end, rows, now),
                 None => Err(Error::new(ErrorKind::Unavailable, "the rows were let go")),
             };
@@ -136,9 +153,10 @@ impl KafkaMember {
                 return Err(Error::new(ErrorKind::Unknown, text).with_source(error));
             }
         }
+        let keep_at = self.shared.clock.monotonic() + keep::EVERY;
         for (at, offset) in &prepared.offsets {
             if let Some(owned) = self.owned.iter_mut().find(|owned| owned.at == *at) {
-                owned.committed = *offset;
+                (owned.committed, owned.keep_at) = (*offset, keep_at);
                 self.shared.progress.reach(&self.spec.group, at, owned.reached());
             }
         }
@@ -154,14 +172,9 @@ impl KafkaMember {
 
     /// The producer is over. If that is because another process has this one's name, joining again would only put it out
     /// in turn, so the group is given the time to say so.
-    fn lost(&mut self, open: &Open, error: Error) -> Error {
+    pub(super) fn lost(&mut self, open: &Open, error: Error) -> Error {
         let clock = &self.shared.clock;
-        let is_fenced = open.transactions.fatal_error().is_some_and(|fault| {
-            matches!(
-                fault.code,
-                RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch
-            )
-        });
+        let is_fenced = open.transactions.as_ref().is_some_and(Transactions::is_fenced);
         let patience = if is_fenced { self.shared.options.session_timeout / 4 } else { Duration::ZERO };
         let deadline = clock.monotonic() + patience;
         loop {

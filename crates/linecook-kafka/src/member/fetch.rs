@@ -1,16 +1,17 @@
 //! Records of what a member owns.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use linecook_log::{Batch, Fetch, Offset, Partition, Result};
+use linecook_log::{Batch, Fetch, Partition, Result};
 use rdkafka::{TopicPartitionList, consumer::Consumer as _, error::RDKafkaErrorCode};
 
-use super::{KafkaMember, Open};
+use super::{KafkaMember, Open, Over, Owned};
 use crate::{
     client, fault,
     fetched::Assembler,
     native::{
-        admin::{End, Isolation, list, native_offset},
+        Fault,
+        admin::{list, native_offset},
         member::positions,
         record::Message,
     },
@@ -51,7 +52,7 @@ impl KafkaMember {
                 continue; // they go with what is in hand: the positions are set back
             }
             if message.fault().is_some() {
-                outcome = self.faulty(open, rank, &message);
+                outcome = self.faulty(rank, &message);
                 continue;
             }
             (bytes, count) = (bytes + message.size_bytes(), count + 1);
@@ -99,41 +100,20 @@ impl KafkaMember {
     }
 
     /// What is no record says that its partition cannot be read.
-    fn faulty(&mut self, open: &Open, rank: usize, message: &Message) -> Result<()> {
+    fn faulty(&mut self, rank: usize, message: &Message) -> Result<()> {
         let Some((code, text)) = message.fault() else { return Ok(()) };
         let partition = u32::try_from(message.partition()).map(Partition);
-        let is_it = |owned: &&super::Owned| owned.rank == rank && Ok(owned.at.partition) == partition;
-        let Some(at) = self.owned.iter().find(is_it).map(|owned| owned.at.clone()) else { return Ok(()) };
-        let why = match code {
-            RDKafkaErrorCode::AutoOffsetReset => match self.go_on_behind_gap(open, &at)? {
-                Ok(()) => return Ok(()),
-                Err(why) => why,
-            },
-            _ => format!("the partition cannot be read: {text}: partition={at}"),
-        };
-        if let Some(owned) = self.owned.iter_mut().find(|owned| owned.at == at) {
-            owned.fault = Some(why);
+        let is_it = |owned: &&mut Owned| owned.rank == rank && Ok(owned.at.partition) == partition;
+        let Some(owned) = self.owned.iter_mut().find(is_it) else { return Ok(()) };
+        if code == RDKafkaErrorCode::AutoOffsetReset {
+            // The client has stopped reading it, and takes no position in what is stopped. Who joins again begins where
+            // there are records, or hears what is missing.
+            let text = format!("the partition has not the records any more that come next: partition={}", owned.at);
+            self.over = Some(Over::Unknown);
+            return Err(fault::unknown(text, Fault::new(code, format!("read_up_to={}", owned.position))));
         }
+        owned.fault = Some((code, text));
         Ok(())
-    }
-
-    fn go_on_behind_gap(&mut self, open: &Open, at: &linecook_log::TopicPartition) -> Result<Result<(), String>> {
-        let cluster = Arc::clone(&self.shared.cluster);
-        let at_end = |end| cluster.offsets_at(end, std::slice::from_ref(at), Isolation::All);
-        let start = at_end(End::Start)?.get(at).copied().unwrap_or_default();
-        let end = at_end(End::End)?.get(at).copied().unwrap_or_default();
-        let position = self.owned.iter().find(|owned| owned.at == *at).map_or(Offset(0), |owned| owned.position);
-        match self.begin_within(at, position, (start, end)) {
-            Err(why) => Ok(Err(why)),
-            Ok(begin) => {
-                self.seek(open, &list([(at, native_offset(begin))]))?;
-                if let Some(owned) = self.owned.iter_mut().find(|owned| owned.at == *at) {
-                    (owned.handed, owned.position, owned.seen) = (begin, begin, begin);
-                    owned.committed = owned.committed.min(begin);
-                }
-                Ok(Ok(()))
-            }
-        }
     }
 
     /// After a commit that did not happen: what it was to consume comes again.
@@ -142,7 +122,7 @@ impl KafkaMember {
             return Ok(());
         }
         let to = list(self.owned.iter().map(|owned| (&owned.at, native_offset(owned.committed))));
-        self.seek(open, &to)?;
+        self.seek(open, &to).inspect_err(|_| self.over = Some(Over::Unknown))?;
         for owned in &mut self.owned {
             (owned.handed, owned.position) = (owned.committed, owned.committed);
         }
@@ -150,7 +130,7 @@ impl KafkaMember {
     }
 
     fn seek(&self, open: &Open, to: &TopicPartitionList) -> Result<()> {
-        let failed = |fault| fault::error("positions cannot be set back", fault);
+        let failed = |fault| fault::unknown("positions cannot be set back: join again", fault);
         let sought = open.consumer.seek_partitions(to.clone(), SEEK_WITHIN);
         let sought = sought.map_err(|error| failed(client::fault_in(&error)))?;
         for element in sought.elements() {

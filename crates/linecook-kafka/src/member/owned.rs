@@ -1,6 +1,9 @@
 //! What a member owns.
 
+use std::time::Duration;
+
 use linecook_log::{Offset, Partition, TopicPartition};
+use rdkafka::error::RDKafkaErrorCode;
 
 use super::KafkaMember;
 
@@ -26,13 +29,15 @@ pub(super) struct Owned {
     pub(super) position: Offset,
     /// The furthest position it ever had: no commit goes beyond.
     pub(super) seen: Offset,
+    /// When what is committed of it is committed once more, should nothing be until then.
+    pub(super) keep_at: Duration,
     /// Why no records of it come.
-    pub(super) fault: Option<String>,
+    pub(super) fault: Option<(RDKafkaErrorCode, String)>,
 }
 
 impl Owned {
-    pub(super) fn new(at: TopicPartition, share: Share, rank: usize, position: Offset) -> Self {
-        Self { at, share, rank, committed: position, handed: position, position, seen: position, fault: None }
+    pub(super) fn new(at: TopicPartition, share: Share, rank: usize, position: Offset, keep_at: Duration) -> Self {
+        Self { at, share, rank, committed: position, handed: position, position, seen: position, keep_at, fault: None }
     }
 
     /// All before it is consumed.

@@ -7,12 +7,14 @@
 //! | `deliveries` | events of a producer one by one: `BaseProducer::poll` waits its whole time, and hides whether a failed record may have been stored |
 //! | `produce` | records sent without an allocation each |
 //! | `member` | generation and member id of a consumer: who is out of its group must not commit as if it had none |
+//! | `brokers` | a client that was told that there are no brokers forgets all that it knows |
 //! | `admin` | requests that rdkafka has no method for: offsets of groups, stable or not, ends of partitions at either isolation |
 //!
 //! Handles of librdkafka may be used from any thread; each here keeps its client alive, so that it cannot outlive it.
 #![expect(unsafe_code, reason = "this is where the C interface is called")]
 
 pub(crate) mod admin;
+pub(crate) mod brokers;
 pub(crate) mod deliveries;
 pub(crate) mod member;
 pub(crate) mod produce;

@@ -1,7 +1,7 @@
 //! What is ours to say: with any other value the guarantees would be gone, or there would be no client.
 
 /// A clause, and the properties that are ignored because of it. Their other names are among them.
-const OURS: [(&str, &[&str]); 18] = [
+const OURS: [(&str, &[&str]); 16] = [
     ("the group is named after the service", &["group.id"]),
     (
         "offsets are part of the transaction",
@@ -47,18 +47,10 @@ const OURS: [(&str, &[&str]); 18] = [
     ("a record is delivered within its transaction or not at all", &["delivery.timeout.ms", "message.timeout.ms"]),
     ("a commit sends its records at once and waits for them", &["linger.ms", "queue.buffering.max.ms"]),
     (
-        "memory is bounded whatever the lag and the size of a commit",
-        &["queue.buffering.max.kbytes", "queue.buffering.max.messages", "queued.max.messages.kbytes"],
+        "memory is bounded whatever the size of a commit",
+        &["queue.buffering.max.kbytes", "queue.buffering.max.messages"],
     ),
     ("clients are named after the instance", &["client.id"]),
-    (
-        "a broker that is back is to be found at once",
-        &["reconnect.backoff.max.ms", "reconnect.backoff.ms", "retry.backoff.max.ms", "retry.backoff.ms"],
-    ),
-    (
-        "a commit is short only when nothing in it is put off",
-        &["batch.size", "fetch.error.backoff.ms", "fetch.queue.backoff.ms", "socket.nagle.disable"],
-    ),
     ("it follows from max_record_bytes", &["fetch.max.bytes", "message.max.bytes", "receive.message.max.bytes"]),
     ("the partition of a key is the same on every log: murmur2, as Kafka's Java client has it", &["partitioner"]),
     ("topics are created with the partitions that they need", &["allow.auto.create.topics"]),

@@ -23,19 +23,18 @@ pub(crate) struct KafkaSubject {
     log: Option<Arc<KafkaLog>>,
     name_prefix: String,
     servers: String,
+    patience: Duration,
 }
 
 impl KafkaSubject {
+    /// For logs that break a law, which is found by waiting in vain.
+    pub(crate) fn impatient() -> Self {
+        Self { patience: Duration::from_secs(8), ..Self::new() }
+    }
+
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        if std::env::var_os("RUST_LOG").is_some() {
-            drop(
-                tracing_subscriber::fmt()
-                    .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-                    .with_test_writer()
-                    .try_init(),
-            );
-        }
+        tell_if_asked();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let now = SystemClock::new().timestamp().0;
         Self {
@@ -43,6 +42,7 @@ impl KafkaSubject {
             log: None,
             name_prefix: format!("c{}-{}-{number}", now % 100_000_000, std::process::id()),
             servers: Broker::shared().unwrap().bootstrap_servers().to_owned(),
+            patience: Duration::from_secs(30),
         }
     }
 
@@ -78,10 +78,22 @@ impl Subject for KafkaSubject {
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_secs(30)
+        self.patience
     }
 
     fn name_prefix(&self) -> String {
         self.name_prefix.clone()
+    }
+}
+
+/// `RUST_LOG=librdkafka=debug` says what happened.
+pub(crate) fn tell_if_asked() {
+    if std::env::var_os("RUST_LOG").is_some() {
+        drop(
+            tracing_subscriber::fmt()
+                .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+                .with_test_writer()
+                .try_init(),
+        );
     }
 }

@@ -1,0 +1,115 @@
+//! What a member has of librdkafka.
+
+use std::{
+    collections::BTreeMap,
+    ffi::CString,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use linecook_log::Partition;
+use parking_lot::Mutex;
+use rdkafka::{TopicPartitionList, consumer::Consumer as _};
+
+use crate::{
+    client::{Consumer, Rebalance},
+    native::queue::{Forwarded, Queue},
+    transaction::Transactions,
+    wakeup::Wakeup,
+};
+
+const POLL_FOR: Duration = Duration::from_millis(20);
+const LOOK_AFTER: Duration = Duration::from_millis(1);
+
+/// What a member has of librdkafka. The log lets it go when it ends.
+pub(crate) struct Clients {
+    pub(crate) wakeup: Arc<Wakeup>,
+    pub(super) open: Mutex<Option<Open>>,
+}
+
+/// Dropping it ends its clients, in whatever they are about.
+pub(super) struct Open {
+    /// One for each topic, in the order of the polls. They go before their client.
+    pub(super) queues: Vec<TopicQueue>,
+    /// What the group and the client tell.
+    pub(super) events: Queue,
+    pub(super) consumer: Arc<Consumer>,
+    /// Whether the group waits for partitions to be given up.
+    pub(super) owes_answer: bool,
+    /// Always there once the member has joined.
+    pub(super) transactions: Option<Transactions>,
+    /// A client for rows on their way, while there are some.
+    pub(super) restoring: Option<Arc<Consumer>>,
+}
+
+pub(super) struct TopicQueue {
+    pub(super) name: CString,
+    /// The partitions whose records come here. They go before the queue.
+    pub(super) forwarded: BTreeMap<Partition, Forwarded>,
+    pub(super) queue: Queue,
+}
+
+impl Clients {
+    /// Lets them go: without a farewell, as static members do.
+    pub(crate) fn end(&self) {
+        self.open.lock().take();
+        self.wakeup.raise();
+    }
+}
+
+impl Drop for Open {
+    /// A client that waits for the answer to a rebalance does not end, and the end brings rebalances of its own.
+    fn drop(&mut self) {
+        self.queues.clear();
+        let consumer = &self.consumer;
+        if self.owes_answer {
+            answer(consumer, Answer::Revoked);
+        }
+        if consumer.close_queue().is_err() {
+            return;
+        }
+        while !consumer.closed() {
+            while let Some(event) = consumer.context().next_rebalance() {
+                let is_assigned = matches!(event, Rebalance::Assigned(_));
+                answer(consumer, if is_assigned { Answer::Assigned } else { Answer::Revoked });
+            }
+            drop(consumer.poll(POLL_FOR));
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// Nothing of it is taken.
+    Assigned,
+    /// All is given up.
+    Revoked,
+}
+
+/// Answers on a thread of its own. When the group is left before the client has seen the answer, it throws that away, and
+/// whoever has given it waits for ever: then that is the thread, and the client stays with it.
+fn answer(consumer: &Arc<Consumer>, what: Answer) {
+    let is_answered = Arc::<AtomicBool>::default();
+    let (answering, answered) = (Arc::clone(consumer), Arc::clone(&is_answered));
+    let thread = thread::Builder::new().name("kafka-end".into()).spawn(move || {
+        match what {
+            Answer::Assigned => drop(answering.incremental_assign(&TopicPartitionList::new())),
+            Answer::Revoked => {
+                let all = answering.assignment().unwrap_or_default();
+                drop(answering.incremental_unassign(&all)); // it is over in any case
+            }
+        }
+        drop(answering);
+        answered.store(true, Ordering::Release);
+    });
+    if thread.is_err() {
+        return; // it waits until there are threads again
+    }
+    while !is_answered.load(Ordering::Acquire) && !consumer.closed() {
+        thread::park_timeout(LOOK_AFTER);
+    }
+}

@@ -1,0 +1,129 @@
+//! What the group gives a member, and wants back.
+
+use linecook_log::{Error, ErrorKind, Poll, Result, TopicPartition};
+use rdkafka::{TopicPartitionList, consumer::Consumer as _};
+
+use super::{KafkaMember, Over, arrival::Arriving, clients::Open};
+use crate::{
+    client::Rebalance,
+    native::{self, admin::list},
+};
+
+impl KafkaMember {
+    pub(super) fn rebalanced(&mut self, open: &mut Open, event: Rebalance) -> Result<Option<Poll>> {
+        match event {
+            Rebalance::Lost(partitions) => {
+                self.member_id = None;
+                let shares = self.shares_of(&partitions);
+                self.arriving.retain(|arriving| !shares.contains(&arriving.share));
+                let told = self.partitions_told(&shares);
+                self.unassign(open, &told);
+                self.forget(&told);
+                Ok((!told.is_empty()).then_some(Poll::Lost(told)))
+            }
+            Rebalance::Assigned(partitions) => {
+                // Answered with nothing: the partitions are added one by one when they have arrived.
+                self.answer(open.consumer.incremental_assign(&TopicPartitionList::new()));
+                self.check_identity(open)?;
+                self.refusal = None;
+                for share in self.shares_of(&partitions) {
+                    if !self.has(share) {
+                        self.arriving.push(Arriving::new(share));
+                    }
+                }
+                self.let_go_former_tables();
+                Ok(None)
+            }
+            Rebalance::Revoked(partitions) => {
+                open.owes_answer = true;
+                self.check_identity(open)?;
+                let shares = self.shares_of(&partitions);
+                self.arriving.retain(|arriving| !shares.contains(&arriving.share));
+                self.revoking = shares;
+                let told = self.partitions_told(&self.revoking);
+                if told.is_empty() {
+                    self.finish_revoking(open);
+                    return Ok(None);
+                }
+                Ok(Some(Poll::Revoking(told)))
+            }
+        }
+    }
+
+    /// That it is the member that it was when it got what it has. Otherwise others may have had its partitions since, and
+    /// have gone on with them, although the client takes those that it has again for those that it still has.
+    ///
+    /// # Errors
+    /// `Unknown`: it is over.
+    fn check_identity(&mut self, open: &Open) -> Result<()> {
+        let now = native::member::member_id(&open.consumer);
+        match &self.member_id {
+            Some(before) if now.as_ref() != Some(before) => {
+                self.over = Some(Over::Unknown);
+                Err(Error::new(ErrorKind::Unknown, "the member was out of its group for a while: join again"))
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.member_id = now;
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn is_in_group(&self, open: &Open) -> bool {
+        let now = native::member::member_id(&open.consumer);
+        now.is_some() && now == self.member_id
+    }
+
+    /// Gives up what it was told to, so that the group goes on.
+    pub(super) fn finish_revoking(&mut self, open: &mut Open) {
+        if !open.owes_answer {
+            return;
+        }
+        let shares = std::mem::take(&mut self.revoking);
+        let told = self.partitions_told(&shares);
+        self.unassign(open, &told);
+        self.forget(&told);
+        // Another process is going to own them: what is here is soon out of date.
+        let of_shares: Vec<_> = shares.iter().flat_map(|share| self.table_keys(*share)).collect();
+        for key in of_shares {
+            self.shared.tables.let_go(&key, self.id);
+        }
+    }
+
+    fn unassign(&self, open: &mut Open, partitions: &[TopicPartition]) {
+        for at in partitions {
+            open.queues[self.rank_of(at)].forwarded.remove(&at.partition);
+        }
+        let partitions = list(partitions.iter().map(|at| (at, rdkafka::Offset::Invalid)));
+        self.answer(open.consumer.incremental_unassign(&partitions));
+        open.owes_answer = false;
+    }
+
+    /// A rebalance that cannot be answered leaves the member without what it would have got; it is the client's state that
+    /// is wrong then.
+    fn answer(&self, outcome: rdkafka::error::KafkaResult<()>) {
+        if let Err(error) = outcome {
+            tracing::warn!(group = %self.spec.group, %error, "a rebalance could not be answered");
+        }
+    }
+
+    fn forget(&mut self, partitions: &[TopicPartition]) {
+        self.owned.retain(|owned| !partitions.contains(&owned.at));
+        for at in partitions {
+            self.shared.progress.leave(&self.spec.group, at);
+        }
+        let owned: Vec<_> = self.owned.iter().map(|owned| owned.share).collect();
+        let inputs = &self.spec.inputs;
+        self.tables.retain(|(table, partition), _| {
+            owned.iter().any(|share| share.partition == *partition && inputs[share.input].tables.contains(table))
+        });
+    }
+
+    fn let_go_former_tables(&self) {
+        let seat = self.seat();
+        let shares = self.owned.iter().map(|owned| owned.share).chain(self.arriving.iter().map(|it| it.share));
+        let kept: Vec<_> = shares.flat_map(|share| self.table_keys(share)).collect();
+        self.shared.tables.let_go_others(&self.spec.group, &seat, |key| kept.contains(key));
+    }
+}

@@ -1,0 +1,144 @@
+//! Requests and replies that are lost on the way.
+
+use std::sync::Arc;
+
+use kafka_broker::{ApiKey, Broker, Options, Proxy};
+use linecook_kafka::KafkaLog;
+use linecook_log::{ErrorKind, Log as _};
+
+use crate::{
+    copier::{Copier, Stage},
+    kitchen::{Kitchen, PATIENCE, at, batch_of, read_all},
+};
+
+/// A broker whose clients in the kitchen come by a proxy, and one who does not.
+struct Road {
+    proxy: Proxy,
+    kitchen: Kitchen,
+    log: Arc<KafkaLog>,
+    direct: Arc<KafkaLog>,
+    _broker: Broker,
+}
+
+impl Road {
+    fn new() -> Self {
+        let proxy = Proxy::start().unwrap();
+        let broker = Broker::start(Options::default().behind(&proxy)).unwrap();
+        let kitchen = Kitchen::on(&proxy.bootstrap_servers());
+        let mut past = kitchen.options("direct");
+        past.properties.set_servers(&broker.bootstrap_servers());
+        let (log, direct) = (kitchen.open("cook"), kitchen.open_with(past));
+        Self { proxy, kitchen, log, direct, _broker: broker }
+    }
+
+    /// Loses requests, then replies, of each of these kinds while a stage copies.
+    fn copy_while_cutting(&self, kinds: &[ApiKey], times: usize) {
+        let Self { proxy, kitchen, log, direct, .. } = self;
+        let stage = Stage::new(kitchen, direct);
+        let source = at(&stage.source, 0);
+        let copier = Copier::start(kitchen, log, &stage, "cook");
+        let mut count = 0;
+        let mut more = || {
+            let until = count + 3;
+            kitchen.append(direct, &source, count..until);
+            count = until;
+        };
+        for kind in kinds {
+            let cut = [Proxy::cut_requests, Proxy::cut_replies];
+            for (how, cut) in cut.into_iter().enumerate() {
+                // One after the other: of two on their way the second goes with the connection, uncounted.
+                for _ in 0..times {
+                    let hits = cut(proxy, *kind, 1);
+                    tracing::info!(?kind, how, "cut");
+                    kitchen.until(&format!("{kind:?} is lost, way {how}"), || {
+                        more();
+                        hits.count() == 1
+                    });
+                }
+            }
+        }
+        more();
+        kitchen.until("all is copied", || read_all(direct, &at(&stage.target, 0)).len() as u64 >= count);
+        drop(copier);
+        stage.check(kitchen, direct, count);
+    }
+}
+
+#[test]
+fn a_commit_whose_request_or_reply_is_lost_has_its_effect_once() {
+    Road::new().copy_while_cutting(&[ApiKey::END_TXN], 4);
+}
+
+#[test]
+fn whatever_else_of_a_transaction_is_lost_it_has_its_effect_once() {
+    let kinds = [
+        ApiKey::TXN_OFFSET_COMMIT,
+        ApiKey::ADD_PARTITIONS_TO_TXN,
+        ApiKey::ADD_OFFSETS_TO_TXN,
+        ApiKey::PRODUCE,
+        ApiKey::FETCH,
+        ApiKey::HEARTBEAT,
+    ];
+    Road::new().copy_while_cutting(&kinds, 2);
+}
+
+#[test]
+fn who_joins_while_its_requests_are_lost_gets_in_all_the_same() {
+    let road = Road::new();
+    let stage = Stage::new(&road.kitchen, &road.direct);
+    road.kitchen.append(&road.direct, &at(&stage.source, 0), 0..10);
+    let mut cut = Vec::new();
+    for kind in [ApiKey::INIT_PRODUCER_ID, ApiKey::JOIN_GROUP, ApiKey::SYNC_GROUP, ApiKey::OFFSET_FETCH] {
+        cut.push(road.proxy.cut_requests(kind, 1));
+        cut.push(road.proxy.cut_replies(kind, 1));
+    }
+    let copier = Copier::start(&road.kitchen, &road.log, &stage, "cook");
+    road.kitchen.until("all is copied", || read_all(&road.direct, &at(&stage.target, 0)).len() >= 10);
+    assert!(cut.iter().all(|hits| hits.count() == 1), "all of them were lost once");
+    drop(copier);
+    stage.check(&road.kitchen, &road.direct, 10);
+}
+
+/// A ticket tells the truth, or that it does not know.
+#[test]
+fn an_append_whose_request_or_reply_is_lost_is_told_as_what_it_is() {
+    let road = Road::new();
+    let to = at(&road.kitchen.topic(&road.direct, "orders", 1), 0);
+    let mut stored = Vec::new();
+    let mut maybe = Vec::new();
+    for (round, size) in [(0, 1), (1, 1), (2, 3), (3, 3)] {
+        let kinds = [ApiKey::PRODUCE, ApiKey::ADD_PARTITIONS_TO_TXN, ApiKey::END_TXN];
+        let kinds = if size == 1 { &kinds[..1] } else { &kinds };
+        for (step, kind) in (0..).zip(kinds) {
+            if round % 2 == 0 {
+                drop(road.proxy.cut_requests(*kind, 2));
+            } else {
+                drop(road.proxy.cut_replies(*kind, 2));
+            }
+            let first = round * 1000 + step * 100;
+            for number in (0..5).map(|index| first + index * 10) {
+                let numbers: Vec<_> = (number..number + size).collect();
+                let outcome = road
+                    .log
+                    .append(&to, batch_of(&numbers))
+                    .and_then(|ticket| ticket.wait(PATIENCE, &*road.kitchen.clock));
+                match outcome {
+                    Ok(()) => stored.extend(numbers),
+                    Err(error) if error.kind() == ErrorKind::Unknown => maybe.extend(numbers),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", error.chain()),
+                }
+            }
+        }
+    }
+    let read = read_all(&road.direct, &to);
+    let mut once = read.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), read.len(), "nothing is doubled: {read:?}");
+    assert!(stored.iter().all(|number| read.contains(number)), "{stored:?} is stored: {read:?}");
+    assert!(
+        read.iter().all(|number| stored.contains(number) || maybe.contains(number)),
+        "{read:?}: {stored:?} {maybe:?}"
+    );
+    assert!(stored.len() > maybe.len(), "most is known: {stored:?} {maybe:?}");
+}

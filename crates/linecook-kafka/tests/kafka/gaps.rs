@@ -1,0 +1,181 @@
+//! Records that are gone before a group has read them.
+
+use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
+
+use kafka_broker::{Broker, Proxy};
+use linecook_kafka::{Gap, KafkaLog, Options};
+use linecook_log::{Commit, Error, ErrorKind, Log as _, Member, MemberSpec, Offset, Poll, TopicName, TopicPartition};
+
+use crate::{
+    kitchen::{Kitchen, PATIENCE, at, numbers_in},
+    stranger,
+};
+
+struct Reader {
+    member: Box<dyn Member>,
+    /// What has come and was not asked for yet.
+    read: BTreeMap<TopicPartition, Vec<u64>>,
+    spec: MemberSpec,
+    log: Arc<KafkaLog>,
+}
+
+impl Reader {
+    fn join(kitchen: &Kitchen, source: &TopicName, gap: Gap) -> Self {
+        let mut options = kitchen.options("reader");
+        options.gap = gap;
+        Self::join_with(kitchen, source, options)
+    }
+
+    fn join_with(kitchen: &Kitchen, source: &TopicName, options: Options) -> Self {
+        let log = kitchen.open_with(options);
+        let spec = kitchen.spec("reader", "reader", &[source], &[]);
+        let member = log.join(spec.clone()).unwrap();
+        Self { member, read: BTreeMap::new(), spec, log }
+    }
+
+    /// One poll; commits what came, and joins again when it has to.
+    fn step(&mut self) -> Result<(), Error> {
+        match self.poll() {
+            Err(error) if error.kind() == ErrorKind::Unknown => {
+                self.member = self.log.join(self.spec.clone())?;
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn poll(&mut self) -> Result<(), Error> {
+        if let Poll::Records(fetches) = self.member.poll(Duration::from_millis(100), 1 << 20)? {
+            let offsets = fetches.iter().map(|fetch| (fetch.from.clone(), fetch.next)).collect();
+            drop(self.member.commit(Commit { offsets, ..Commit::default() })?);
+            for fetch in fetches {
+                self.read.entry(fetch.from).or_default().extend(numbers_in(&fetch.batch, fetch.position));
+            }
+        }
+        Ok(())
+    }
+
+    /// Polls until that number has come: what came of its partition.
+    fn until(&mut self, kitchen: &Kitchen, from: &TopicPartition, last: u64) -> Vec<u64> {
+        kitchen.until(&format!("{last} of {from} is read"), || {
+            self.step().unwrap_or_else(|error| assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", error.chain()));
+            self.read.get(from).is_some_and(|read| read.contains(&last))
+        });
+        self.read.remove(from).unwrap()
+    }
+
+    fn until_refused(&mut self, kitchen: &Kitchen) -> Error {
+        let mut refusal = None;
+        kitchen.until("a poll says what is missing", || {
+            refusal = self.step().err();
+            refusal.is_some()
+        });
+        refusal.unwrap()
+    }
+}
+
+fn check(error: &Error, words: &[&str]) {
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", error.chain());
+    words.iter().for_each(|word| assert!(error.chain().contains(word), "{word} is not in {}", error.chain()));
+}
+
+/// A topic of two partitions with the numbers from 0 to 9 in each, of which a group has read all up to 4.
+fn half_read(kitchen: &Kitchen) -> (Arc<KafkaLog>, TopicName) {
+    let log = kitchen.open("writer");
+    let source = kitchen.topic(&log, "source", 2);
+    let mut reader = Reader::join(kitchen, &source, Gap::Refuse);
+    for partition in 0..2 {
+        kitchen.append(&log, &at(&source, partition), 0..5);
+        reader.until(kitchen, &at(&source, partition), 4);
+    }
+    drop(reader);
+    (0..2).for_each(|partition| kitchen.append(&log, &at(&source, partition), 5..10));
+    (log, source)
+}
+
+#[test]
+fn a_partition_whose_unread_records_are_gone_says_so_and_its_neighbour_goes_on() {
+    let kitchen = Kitchen::shared();
+    let (log, source) = half_read(&kitchen);
+    stranger::delete_records(kitchen.servers(), &at(&source, 0), Offset(8));
+    let mut reader = Reader::join(&kitchen, &source, Gap::Refuse);
+    assert_eq!(reader.until(&kitchen, &at(&source, 1), 9), [5, 6, 7, 8, 9]);
+    let name = at(&source, 0).to_string();
+    check(&reader.until_refused(&kitchen), &["--accept-gap", &name, "read_up_to=5", "start=8"]);
+    kitchen.append(&log, &at(&source, 1), [10]);
+    reader.until(&kitchen, &at(&source, 1), 10);
+}
+
+#[test]
+fn who_accepts_the_gap_goes_on_behind_it() {
+    let kitchen = Kitchen::shared();
+    let (_log, source) = half_read(&kitchen);
+    stranger::delete_records(kitchen.servers(), &at(&source, 0), Offset(8));
+    let mut reader = Reader::join(&kitchen, &source, Gap::Accept);
+    assert_eq!(reader.until(&kitchen, &at(&source, 0), 9), [8, 9]);
+}
+
+/// librdkafka stops a partition whose offset is out of range, and a position cannot be set in one that is stopped: so
+/// nobody could go on behind the gap, and a commit that was refused set back no other partition any more either.
+#[test]
+fn records_that_go_while_it_reads_stop_that_partition_only() {
+    let proxy = Proxy::start().unwrap();
+    let broker = Broker::start(kafka_broker::Options::default().behind(&proxy)).unwrap();
+    for gap in [Gap::Refuse, Gap::Accept] {
+        let kitchen = Kitchen::on(&broker.bootstrap_servers());
+        let (log, source) = half_read(&kitchen);
+        let mut options = kitchen.options("reader");
+        options.properties.set_servers(&proxy.bootstrap_servers());
+        options.session_timeout = PATIENCE;
+        options.gap = gap;
+        let mut reader = Reader::join_with(&kitchen, &source, options);
+        (0..2).for_each(|partition| drop(reader.until(&kitchen, &at(&source, partition), 9)));
+        proxy.hold();
+        // What it has asked for by now is answered by then, and lies in the proxy.
+        thread::sleep(Duration::from_millis(1_000));
+        (0..2).for_each(|partition| kitchen.append(&log, &at(&source, partition), 10..15));
+        stranger::delete_records(kitchen.servers(), &at(&source, 0), Offset(13));
+        proxy.release();
+        assert_eq!(reader.until(&kitchen, &at(&source, 1), 14), [10, 11, 12, 13, 14]);
+        match gap {
+            Gap::Refuse => {
+                let name = at(&source, 0).to_string();
+                let error = reader.until_refused(&kitchen);
+                check(&error, &["--accept-gap", &name, "read_up_to=10", "start=13"]);
+            }
+            Gap::Accept => assert_eq!(reader.until(&kitchen, &at(&source, 0), 14), [13, 14]),
+        }
+        kitchen.append(&log, &at(&source, 1), [15]);
+        reader.until(&kitchen, &at(&source, 1), 15);
+    }
+}
+
+/// Nothing of the new topic was read, whoever has read the old one.
+#[test]
+fn a_topic_created_anew_while_it_is_read_is_read_from_its_start() {
+    let kitchen = Kitchen::shared();
+    let (log, source) = half_read(&kitchen);
+    let mut reader = Reader::join(&kitchen, &source, Gap::Refuse);
+    (0..2).for_each(|partition| drop(reader.until(&kitchen, &at(&source, partition), 9)));
+    stranger::delete_topic(kitchen.servers(), &source);
+    kitchen.until("the topic is created anew", || {
+        log.create_topics(&[linecook_log::TopicSpec { name: source.clone(), partition_count: 2 }]).is_ok()
+    });
+    kitchen.append(&log, &at(&source, 0), 20..23);
+    assert_eq!(reader.until(&kitchen, &at(&source, 0), 22), [20, 21, 22]);
+}
+
+/// The next reader of a topic that was created anew begins at its start: brokers forget what was committed of a topic
+/// with the topic.
+#[test]
+fn a_topic_created_anew_is_read_from_its_start() {
+    let kitchen = Kitchen::shared();
+    let (log, source) = half_read(&kitchen);
+    stranger::delete_topic(kitchen.servers(), &source);
+    kitchen.until("the topic is created anew", || {
+        log.create_topics(&[linecook_log::TopicSpec { name: source.clone(), partition_count: 2 }]).is_ok()
+    });
+    kitchen.append(&log, &at(&source, 0), 20..23);
+    let mut reader = Reader::join(&kitchen, &source, Gap::Refuse);
+    assert_eq!(reader.until(&kitchen, &at(&source, 0), 22), [20, 21, 22]);
+}

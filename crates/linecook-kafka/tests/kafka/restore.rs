@@ -1,0 +1,112 @@
+//! Rows on their way to a new owner.
+
+use std::time::Duration;
+
+use linecook_log::{Commit, Log as _, Member, Offset, Partition, Poll, RowChange, TableName, TopicName};
+
+use crate::{
+    kitchen::{Kitchen, at, rows_of, text_of},
+    stranger,
+};
+
+fn table() -> TableName {
+    TableName::new("seen").unwrap()
+}
+
+fn changelog(kitchen: &Kitchen) -> TopicName {
+    TopicName::new(format!("{}.seen.changelog", kitchen.group("chef"))).unwrap()
+}
+
+/// Writes a row a commit: each number, once.
+fn write(member: &mut dyn Member, source: &TopicName, numbers: impl IntoIterator<Item = u64>) {
+    for number in numbers {
+        let key = text_of(number).into();
+        let row = RowChange { table: table(), partition: Partition(0), key, value: Some(text_of(1).into()) };
+        let commit = Commit { rows: vec![row], offsets: vec![(at(source, 0), Offset(0))], ..Commit::default() };
+        drop(member.commit(commit).unwrap());
+    }
+}
+
+/// The first error of a restore made away with what was still to come, and the next poll took the rows for complete: a
+/// new owner began with none of them. It met those whose changelog no longer begins at 0, as after `DeleteRecords`, where
+/// reading from 0 on is an error of its own.
+#[test]
+fn rows_are_complete_although_the_changelog_has_lost_its_beginning() {
+    let kitchen = Kitchen::shared();
+    let log = kitchen.open("first");
+    let source = kitchen.topic(&log, "source", 1);
+    // Of one that is only compacted brokers delete nothing.
+    stranger::create_topic(kitchen.servers(), &changelog(&kitchen), Some(("cleanup.policy", "compact,delete")));
+    let mut member = log.join(kitchen.spec("chef", "first", &[&source], &[&table()])).unwrap();
+    kitchen.until_owns(&mut *member, 1);
+    write(&mut *member, &source, 0..10);
+    drop(member);
+    log.abandon();
+    let changelog = at(&changelog(&kitchen), 0);
+    stranger::delete_records(kitchen.servers(), &changelog, Offset(4));
+
+    let log = kitchen.open("second");
+    let mut member = log.join(kitchen.spec("chef", "second", &[&source], &[&table()])).unwrap();
+    kitchen.until_owns(&mut *member, 1);
+    let rows: Vec<_> = rows_of(&mut *member, &table(), Partition(0)).into_keys().collect();
+    // A row and the mark of its transaction take two offsets.
+    assert_eq!(rows, (2..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn who_gets_a_partition_waits_for_somebodys_open_transaction_on_its_rows() {
+    let kitchen = Kitchen::shared();
+    let log = kitchen.open("first");
+    let source = kitchen.topic(&log, "source", 1);
+    let mut member = log.join(kitchen.spec("chef", "first", &[&source], &[&table()])).unwrap();
+    kitchen.until_owns(&mut *member, 1);
+    write(&mut *member, &source, 0..3);
+    let changelog = at(&changelog(&kitchen), 0);
+    let stranger = stranger::begin_transaction(kitchen.servers(), &format!("{}-stranger", kitchen.group("chef")));
+    stranger::send(&stranger, &changelog, &text_of(100), &text_of(1));
+    write(&mut *member, &source, 3..6);
+    drop(member);
+    log.abandon();
+
+    let log = kitchen.open("second");
+    let mut member = log.join(kitchen.spec("chef", "second", &[&source], &[&table()])).unwrap();
+    // Long enough for the partition to come to it, and its rows up to the open transaction.
+    let deadline = linecook_log::Clock::monotonic(&*kitchen.clock) + Duration::from_secs(4);
+    while linecook_log::Clock::monotonic(&*kitchen.clock) < deadline {
+        let poll = member.poll(Duration::from_millis(50), 1 << 20).unwrap();
+        assert!(matches!(poll, Poll::Idle), "{poll:?} while the transaction is open");
+    }
+    rdkafka::producer::Producer::commit_transaction(&stranger, Duration::from_secs(10)).unwrap();
+    kitchen.until_owns(&mut *member, 1);
+    let rows: Vec<_> = rows_of(&mut *member, &table(), Partition(0)).into_keys().collect();
+    assert_eq!(rows, [0, 1, 2, 3, 4, 5, 100]);
+}
+
+/// The rows that were here had higher numbers than those of the new changelog, whose rows were passed over as known.
+#[test]
+fn rows_of_a_changelog_that_was_created_anew_are_those_of_the_new_one() {
+    let kitchen = Kitchen::shared();
+    let log = kitchen.open("first");
+    let source = kitchen.topic(&log, "source", 1);
+    let mut member = log.join(kitchen.spec("chef", "first", &[&source], &[&table()])).unwrap();
+    kitchen.until_owns(&mut *member, 1);
+    write(&mut *member, &source, 0..5);
+    drop(member);
+    log.close().unwrap();
+    stranger::delete_topic(kitchen.servers(), &changelog(&kitchen));
+
+    let log = kitchen.open("first");
+    let join = || log.join(kitchen.spec("chef", "first", &[&source], &[&table()]));
+    let mut joined = None;
+    // The topic may be there for a moment still.
+    kitchen.until("the changelog is created anew", || {
+        joined = join().ok();
+        joined.is_some()
+    });
+    let mut member = joined.unwrap();
+    kitchen.until_owns(&mut *member, 1);
+    assert_eq!(rows_of(&mut *member, &table(), Partition(0)).len(), 0);
+    write(&mut *member, &source, [7]);
+    let rows: Vec<_> = rows_of(&mut *member, &table(), Partition(0)).into_keys().collect();
+    assert_eq!(rows, [7]);
+}
