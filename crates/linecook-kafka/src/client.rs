@@ -219,6 +219,10 @@ fn consumer(options: &Options) -> ClientConfig {
 pub(crate) fn asking(options: &Options, news: &Arc<News>) -> Result<Consumer> {
     let mut config = base(options, &[]);
     config.set("allow.auto.create.topics", "false");
+    // Nobody joins it. librdkafka looks for the coordinator of its client's group when a broker says that it is not, or no
+    // longer, that of the group whose offsets were asked for; a client without a group dies of that
+    // (`rd_kafka_handle_OffsetFetch`, a null pointer).
+    config.set("group.id", "linecook-asks");
     create(&config, news)
 }
 

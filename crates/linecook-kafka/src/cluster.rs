@@ -14,6 +14,7 @@ use crate::{
     Options, client,
     client::{Consumer, News},
     fault,
+    fencing::Fencing,
     native::{
         Fault,
         admin::{self, End, FoundTopic, Isolation, Stable},
@@ -31,6 +32,7 @@ const SILENT_WITHIN: Duration = Duration::from_millis(500);
 pub(crate) struct Cluster {
     client: RwLock<Arc<Consumer>>,
     pub(crate) news: Arc<News>,
+    pub(crate) fencing: Fencing,
     clock: Arc<dyn Clock>,
     options: Options,
     /// How many partitions each topic has. A topic keeps them.
@@ -41,7 +43,20 @@ impl Cluster {
     pub(crate) fn new(options: &Options, clock: &Arc<dyn Clock>) -> Result<Self> {
         let news = Arc::<News>::default();
         let client = RwLock::new(Arc::new(client::asking(options, &news)?));
-        Ok(Self { client, news, clock: Arc::clone(clock), options: options.clone(), counts: RwLock::default() })
+        Ok(Self {
+            client,
+            news,
+            fencing: Fencing::default(),
+            clock: Arc::clone(clock),
+            options: options.clone(),
+            counts: RwLock::default(),
+        })
+    }
+
+    /// The brokers have not answered.
+    pub(crate) fn not_answered(&self) {
+        self.news.not_answered();
+        self.fencing.trouble(self.clock.monotonic());
     }
 
     /// How long an answer may take now.

@@ -6,6 +6,7 @@ mod append;
 mod client;
 mod cluster;
 mod fault;
+mod fencing;
 mod fetched;
 mod log;
 mod member;

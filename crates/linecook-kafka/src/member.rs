@@ -187,15 +187,26 @@ impl KafkaMember {
         }
         match client::fatal_error(open.consumer.client()) {
             None => Ok(()),
-            Some(fault) if fault.code == RDKafkaErrorCode::FencedInstanceId => {
-                self.over = Some(Over::Replaced);
-                Err(replaced())
-            }
+            Some(fault) if fault.code == RDKafkaErrorCode::FencedInstanceId => Err(self.fenced()),
             Some(fault) => {
                 self.over = Some(Over::Unknown);
                 Err(fault::unknown("the member is over", fault))
             }
         }
+    }
+
+    /// It was put out by one of its name.
+    fn fenced(&mut self) -> Error {
+        let within = self.shared.options.session_timeout * 3;
+        if self.shared.cluster.fencing.is_excused(self.shared.clock.monotonic(), within) {
+            self.over = Some(Over::Unknown);
+            return Error::new(
+                ErrorKind::Unknown,
+                "one of this name has joined, which may have been this process: join again",
+            );
+        }
+        self.over = Some(Over::Replaced);
+        replaced()
     }
 
     fn seat(&self) -> Seat {
@@ -293,6 +304,9 @@ impl Drop for KafkaMember {
         }
         self.clients.end();
         self.shared.remove_member(self.id);
+        if self.over == Some(Over::Unknown) {
+            self.shared.cluster.fencing.trouble(self.shared.clock.monotonic());
+        }
     }
 }
 

@@ -65,7 +65,7 @@ impl Shared {
         while !self.is_over.load(Ordering::Acquire) {
             let answer = self.cluster.ping(ANSWER_WITHIN);
             if answer.is_err() {
-                self.cluster.news.not_answered();
+                self.cluster.not_answered();
             }
             self.note(answer.err());
             self.wakeup.wait(EVERY);

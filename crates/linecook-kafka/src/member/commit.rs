@@ -7,7 +7,7 @@ use linecook_log::{
 };
 use rdkafka::{consumer::Consumer as _, error::RDKafkaErrorCode};
 
-use super::{KafkaMember, Open, Over, keep, replaced};
+use super::{KafkaMember, Open, Over, keep};
 use crate::{
     client, outgoing, tables,
     transaction::{Consumed, Ended, Transactions},
@@ -116,7 +116,7 @@ impl KafkaMember {
         Ok(())
     }
 
-    pub(super) fn transact(&self, open: &mut Open, prepared: &Prepared) -> Result<Ended> {
+    pub(super) fn transact(&mut self, open: &mut Open, prepared: &Prepared) -> Result<Ended> {
         let out = || Error::new(ErrorKind::Fenced, "the member is not in its group any more");
         if !self.is_in_group(open) {
             return Err(out());
@@ -173,7 +173,7 @@ impl KafkaMember {
     /// The producer is over. If that is because another process has this one's name, joining again would only put it out
     /// in turn, so the group is given the time to say so.
     pub(super) fn lost(&mut self, open: &Open, error: Error) -> Error {
-        let clock = &self.shared.clock;
+        let clock = Arc::clone(&self.shared.clock);
         let is_fenced = open.transactions.as_ref().is_some_and(Transactions::is_fenced);
         let patience = if is_fenced { self.shared.options.session_timeout / 4 } else { Duration::ZERO };
         let deadline = clock.monotonic() + patience;
@@ -181,8 +181,7 @@ impl KafkaMember {
             drop(open.consumer.poll(Duration::ZERO));
             let fault = client::fatal_error(open.consumer.client());
             if fault.is_some_and(|fault| fault.code == RDKafkaErrorCode::FencedInstanceId) {
-                self.over = Some(Over::Replaced);
-                return replaced();
+                return self.fenced();
             }
             if clock.monotonic() >= deadline {
                 self.over = Some(Over::Unknown);

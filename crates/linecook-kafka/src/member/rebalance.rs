@@ -70,8 +70,10 @@ impl KafkaMember {
         }
     }
 
-    pub(super) fn is_in_group(&self, open: &Open) -> bool {
+    pub(super) fn is_in_group(&mut self, open: &Open) -> bool {
         let now = native::member::member_id(&open.consumer);
+        // It may not have been known yet when the first partitions came.
+        self.member_id = self.member_id.take().or_else(|| now.clone());
         now.is_some() && now == self.member_id
     }
 

@@ -106,7 +106,9 @@ impl Health {
             return Some(format!("{name}: its thread has ended: {reason}"));
         }
         let silence = self.clock.monotonic().saturating_sub(worker.health.report().last_poll?);
-        (silence > SILENT_AFTER).then(|| format!("{name}: has not polled: seconds={}", silence.as_secs()))
+        // While the log answers nobody, a worker has nothing to poll, and a new process would not have either.
+        let is_dead = silence > SILENT_AFTER && self.log.status().refuses_writes.is_none();
+        is_dead.then(|| format!("{name}: has not polled: seconds={}", silence.as_secs()))
     }
 }
 

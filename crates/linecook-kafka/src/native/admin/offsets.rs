@@ -62,8 +62,11 @@ pub(crate) fn offsets_at(
         let result = sys::rd_kafka_event_ListOffsets_result(answer.0);
         let infos = results(sys::rd_kafka_ListOffsets_result_infos(result, &raw mut count), count);
         let found = infos.iter().filter_map(|info| {
-            let (at, offset) = partition(&*sys::rd_kafka_ListOffsetsResultInfo_topic_partition(*info))?;
-            Some((at, offset.map(|offset| Offset(u64::try_from(offset).unwrap_or(0)))))
+            let (at, answered) = partition(&*sys::rd_kafka_ListOffsetsResultInfo_topic_partition(*info))?;
+            // When the connection is lost under way, librdkafka answers without an error what it was asked: -1 for the
+            // end. That is no offset.
+            let offset = |offset| u64::try_from(offset).map(Offset).map_err(|_| RDKafkaErrorCode::OffsetNotAvailable);
+            Some((at, answered.and_then(offset)))
         });
         Ok(found.collect())
     }
