@@ -22,6 +22,7 @@ use std::{
 
 use linecook_log::{
     Acknowledgement, Batch, BatchBuilder, Clock, Error, ErrorKind, Offset, Result, Ticket, TopicPartition,
+    waiting::Wakeup,
 };
 use parking_lot::Mutex;
 use rdkafka::error::RDKafkaErrorCode;
@@ -38,7 +39,6 @@ use crate::{
     },
     outgoing::{self, Sender},
     transaction::{Ended, Transactions},
-    wakeup::Wakeup,
     watcher::Watcher,
 };
 

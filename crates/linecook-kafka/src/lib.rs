@@ -23,8 +23,6 @@ mod rows;
 mod shared;
 mod tables;
 mod transaction;
-mod waiters;
-mod wakeup;
 mod watcher;
 
 pub use log::KafkaLog;

@@ -24,7 +24,7 @@ use std::{collections::BTreeMap, ffi::CString, sync::Arc, time::Duration};
 use bytes::Bytes;
 use linecook_log::{
     Assignment, Commit, Error, ErrorKind, Member, MemberSpec, Offset, Partition, Poll, Result, Row, Scan, TableName,
-    Ticket, TopicName, TopicPartition,
+    Ticket, TopicName, TopicPartition, waiting::Wakeup,
 };
 use parking_lot::Mutex;
 use rdkafka::{
@@ -44,7 +44,6 @@ use crate::{
     shared::Shared,
     tables::{LocalTable, Seat, TableKey},
     transaction::Transactions,
-    wakeup::Wakeup,
 };
 
 /// How long a poll sleeps at most before it looks again, should a wake-up be missing.

@@ -6,13 +6,13 @@ use std::{
     task::{Poll, Waker},
 };
 
-use linecook_log::{Acknowledgement, Error, ErrorKind, GroupName, Offset, Result, TopicPartition};
+use linecook_log::{
+    Acknowledgement, Error, ErrorKind, GroupName, Offset, Result, TopicPartition,
+    waiting::{Waiters, address_of},
+};
 use parking_lot::Mutex;
 
-use crate::{
-    fault,
-    waiters::{Waiters, address_of},
-};
+use crate::fault;
 
 /// What a group reads here, partition by partition.
 #[derive(Default)]

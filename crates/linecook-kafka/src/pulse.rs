@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::{Error, ErrorKind, Result};
+use linecook_log::{Error, ErrorKind, Result, waiting::Wakeup};
 use parking_lot::Mutex;
 
-use crate::{cluster::Cluster, fault, wakeup::Wakeup};
+use crate::{cluster::Cluster, fault};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// An answer takes a few milliseconds.

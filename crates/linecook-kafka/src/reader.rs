@@ -2,7 +2,7 @@
 
 use std::{ffi::CString, sync::Arc, time::Duration};
 
-use linecook_log::{Batch, Clock, Error, ErrorKind, Offset, Result, TopicPartition};
+use linecook_log::{Batch, Clock, Error, ErrorKind, Offset, Result, TopicPartition, waiting::Wakeup};
 use parking_lot::Mutex;
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -18,7 +18,6 @@ use crate::{
         reader::PartitionReader,
         record::Taken,
     },
-    wakeup::Wakeup,
 };
 
 /// How many records are taken at a time.

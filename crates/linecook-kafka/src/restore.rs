@@ -8,7 +8,7 @@
 
 use std::{ffi::CString, sync::Arc, time::Duration};
 
-use linecook_log::{Clock, Error, Offset, Result, TopicPartition};
+use linecook_log::{Clock, Error, Offset, Result, TopicPartition, waiting::Wakeup};
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::{
@@ -21,7 +21,6 @@ use crate::{
         record::{Message, Taken},
     },
     tables::{Bounds, LocalTable},
-    wakeup::Wakeup,
 };
 
 /// How many rows are applied at a time.

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::{Acknowledgement, Error, ErrorKind, GroupName, Offset, Result, TopicPartition};
+use linecook_log::{Acknowledgement, Error, ErrorKind, GroupName, Offset, Result, TopicPartition, waiting::Wakeup};
 use parking_lot::Mutex;
 
 use crate::{
@@ -19,7 +19,6 @@ use crate::{
     fault,
     native::admin::{End, Isolation},
     progress::Target,
-    wakeup::Wakeup,
 };
 
 /// How long to wait before asking again for what cannot be seen yet.

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::Partition;
+use linecook_log::{Partition, waiting::Wakeup};
 use parking_lot::Mutex;
 use rdkafka::{TopicPartitionList, consumer::Consumer as _};
 
@@ -19,7 +19,6 @@ use crate::{
     client::{Consumer, Rebalance},
     native::queue::{Forwarded, Queue},
     transaction::Transactions,
-    wakeup::Wakeup,
 };
 
 const POLL_FOR: Duration = Duration::from_millis(20);

@@ -11,7 +11,7 @@ use std::{
 use rdkafka::bindings as sys;
 
 use super::Client;
-use crate::wakeup::Wakeup;
+use linecook_log::waiting::Wakeup;
 
 /// A queue of a client: of its own, or one that the client has.
 pub(crate) struct Queue {

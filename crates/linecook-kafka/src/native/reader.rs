@@ -5,7 +5,7 @@ use std::{ffi::CStr, ptr, ptr::NonNull, sync::Arc};
 use rdkafka::{bindings as sys, error::RDKafkaErrorCode};
 
 use super::{Client, queue::Queue};
-use crate::wakeup::Wakeup;
+use linecook_log::waiting::Wakeup;
 
 /// A partition that is being read from an offset on. A client reads a partition once at a time.
 pub(crate) struct PartitionReader<C: Client> {
