@@ -229,8 +229,9 @@ pub(crate) fn transacting(options: &Options, news: &Arc<News>, transactional_id:
 fn producing(options: &Options) -> ClientConfig {
     let mut config = base(options);
     config.set("enable.idempotence", "true");
-    // What waits is sent at once; what piles up meanwhile is the next batch.
-    config.set("linger.ms", "0").set("batch.size", "262144");
+    // What waits is sent at once; what piles up meanwhile is the next batch. As large as a broker takes by default: only
+    // one batch of a partition is on its way at a time, and as long as another waits behind it, librdkafka's thread spins.
+    config.set("linger.ms", "0").set("batch.size", "1000000");
     config.set("queue.buffering.max.messages", "1000000").set("queue.buffering.max.kbytes", "65536");
     // Checked by us, for the record alone; a broker's limit is for a batch, with its own headers.
     config.set("message.max.bytes", (options.max_record_bytes + 64 * 1024).to_string());
