@@ -1,6 +1,6 @@
 //! Topics and clients of a chain of stages.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
@@ -8,7 +8,7 @@ use rdkafka::{
     producer::BaseProducer,
 };
 
-use crate::Result;
+use crate::{Result, clock};
 
 /// In the order in which a pizza gets there.
 pub(crate) const TOPICS: [&str; 5] =
@@ -62,8 +62,19 @@ impl Chain {
         Ok(config.create()?)
     }
 
-    /// Where the partitions of the output start or end.
+    /// Where the partitions of the output start or end. Asked again for a while: a broker does not know a new topic at
+    /// once, nor answers always while others use the machine.
     pub(crate) fn bounds(&self, consumer: &BaseConsumer, bound: Bound) -> Result<TopicPartitionList> {
+        let begin = clock::now();
+        loop {
+            match self.ask_for_bounds(consumer, bound) {
+                Err(_) if begin.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(50)),
+                answer => return answer,
+            }
+        }
+    }
+
+    fn ask_for_bounds(&self, consumer: &BaseConsumer, bound: Bound) -> Result<TopicPartitionList> {
         let output = self.output();
         let metadata = consumer.fetch_metadata(Some(&output), PATIENCE)?;
         let topic = metadata.topics().first().ok_or_else(|| format!("there is no such topic: topic={output}"))?;

@@ -185,8 +185,9 @@ const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
     // Bounds what is fetched ahead, whatever the lag.
     ("queued.max.messages.kbytes", "16384"),
 ];
-/// Well below what a broker takes as one batch by default.
-const PRODUCER_DEFAULTS: &[(&str, &str)] = &[("batch.size", "262144")];
+/// As large as a broker takes by default: only one batch of a partition is on its way at a time, and as long as another
+/// waits behind it, librdkafka's thread spins.
+const PRODUCER_DEFAULTS: &[(&str, &str)] = &[("batch.size", "1000000")];
 
 /// How clients of a log are set up: what is good unless somebody knows better, what the operator says, and what is ours
 /// to say. Each kind adds what it needs to these.

@@ -51,7 +51,7 @@ pub(super) fn producer(servers: &str, name: &str) -> KafkaResult<BaseProducer> {
     let mut config = base(servers);
     config.set("transactional.id", name).set("transaction.timeout.ms", TIMEOUT_MS);
     config.set("enable.idempotence", "true");
-    config.set("linger.ms", "0").set("batch.size", "262144").set("queue.buffering.max.messages", "1000000");
+    config.set("linger.ms", "0").set("batch.size", "1000000").set("queue.buffering.max.messages", "1000000");
     config.create()
 }
 
