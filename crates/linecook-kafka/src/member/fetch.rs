@@ -79,9 +79,14 @@ impl KafkaMember {
         let mut of_rank = self.owned.iter_mut().filter(|owned| owned.rank == rank);
         let Some(owned) = of_rank.find(|owned| owned.at.partition == partition) else { return };
         owned.fault = None;
+        // The client fetches anew around a rebalance, and may begin before what it has just handed out.
+        let position = batch.base().max(owned.handed);
+        if position >= batch.end() {
+            return;
+        }
         owned.handed = batch.end();
         owned.advance(batch.end());
-        into.push(Fetch::new(owned.at.clone(), batch.base(), batch));
+        into.push(Fetch::new(owned.at.clone(), position, batch));
     }
 
     /// Where the consumer stands: behind marks of transactions and what was aborted, too.

@@ -1,6 +1,7 @@
 //! A worker: a thread that owns a member of a stage and copies what comes, until it is told to stop or its log dies.
 
 use std::{
+    ops::ControlFlow,
     panic::resume_unwind,
     sync::{
         Arc,
@@ -91,21 +92,25 @@ impl Worker {
             }
             Err(error) => return Err(error),
         };
-        // One commit a partition: when one is fenced, only the records of the partition that is gone are dropped.
+        // One commit a partition: as little as can be is refused together.
         for records in records.chunk_by(|one, next| one.from == next.from) {
-            self.commit(consumer, records)?;
+            if self.commit(consumer, records)?.is_break() {
+                break;
+            }
         }
         Ok(())
     }
 
-    fn commit(&self, consumer: &mut Consumer, records: &[Stored]) -> Result<()> {
+    /// Breaks when it was fenced. Partitions that are still owned come again from what is committed, so what is in hand is
+    /// dropped: it may have more of the partition that was refused, and to commit that would pass over this.
+    fn commit(&self, consumer: &mut Consumer, records: &[Stored]) -> Result<ControlFlow<()>> {
         loop {
             let copied = consumer
                 .copy(records, &self.stage.outputs(), Some(&self.stage.table))
                 .and_then(|commit| consumer.commit(commit));
             match copied {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Fenced => return Ok(()),
+                Ok(_) => return Ok(ControlFlow::Continue(())),
+                Err(error) if error.kind() == ErrorKind::Fenced => return Ok(ControlFlow::Break(())),
                 Err(error) if is_temporary(&error) && !self.is_stopped.load(Ordering::Relaxed) => {}
                 Err(error) => return Err(error),
             }
