@@ -6,6 +6,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
     time::Duration,
@@ -22,6 +23,8 @@ use crate::{
 };
 
 const POLL_FOR: Duration = Duration::from_millis(20);
+/// Who comes next under its name need not wait for it: it is fenced.
+const END_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_AFTER: Duration = Duration::from_millis(1);
 
 /// What a member has of librdkafka. The log lets it go when it ends.
@@ -53,10 +56,21 @@ pub(super) struct TopicQueue {
 }
 
 impl Clients {
-    /// Lets them go: without a farewell, as static members do.
+    /// Lets them go: without a farewell, as static members do. They end on a thread of their own: now and then a client
+    /// waits for ever for itself, and then it has that thread, not the caller's.
     pub(crate) fn end(&self) {
-        self.open.lock().take();
+        let open = self.open.lock().take();
         self.wakeup.raise();
+        let Some(open) = open else { return };
+        let (has_ended, ended) = mpsc::channel::<()>();
+        let ending = move || {
+            drop(open);
+            drop(has_ended);
+        };
+        // Without threads it has ended already: what is not run is dropped.
+        if thread::Builder::new().name("kafka-end".into()).spawn(ending).is_ok() {
+            let _disconnected = ended.recv_timeout(END_WITHIN);
+        }
     }
 }
 

@@ -56,37 +56,44 @@ impl KafkaMember {
                 continue;
             }
             (bytes, count) = (bytes + message.size_bytes(), count + 1);
-            match assembler.add(&message, budget.min(256 << 10)) {
-                Ok(batch) => batch.into_iter().for_each(|batch| self.hand_out(rank, batch, into)),
-                Err(error) => outcome = Err(error),
-            }
+            let complete = assembler.add(&message, budget.min(256 << 10));
+            outcome = complete.and_then(|batch| batch.into_iter().try_for_each(|it| self.hand_out(rank, it, into)));
         }
         self.taken = taken;
+        outcome =
+            outcome.and_then(|()| assembler.finish().into_iter().try_for_each(|it| self.hand_out(rank, it, into)));
         if let Err(error) = outcome {
             self.must_rewind = true;
             into.clear();
             return Err(error);
         }
-        assembler.finish().into_iter().for_each(|batch| self.hand_out(rank, batch, into));
         let mean = bytes.checked_div(count).unwrap_or(self.mean_record_bytes);
         self.mean_record_bytes = (self.mean_record_bytes * 3 + mean) / 4;
         Ok(bytes)
     }
 
     /// Records of partitions that are not owned any more are dropped.
-    fn hand_out(&mut self, rank: usize, (partition, batch): (i32, Batch), into: &mut Vec<Fetch>) {
-        let Ok(partition) = u32::try_from(partition).map(Partition) else { return };
+    ///
+    /// # Errors
+    ///
+    /// `Unknown` when they begin before what was handed out: the client may fetch that once more around a rebalance, and
+    /// it does when the topic was created anew. Which of them it is the brokers know: of a topic that is gone they have
+    /// forgotten what was committed. So the member joins again.
+    fn hand_out(&mut self, rank: usize, (partition, batch): (i32, Batch), into: &mut Vec<Fetch>) -> Result<()> {
+        let Ok(partition) = u32::try_from(partition).map(Partition) else { return Ok(()) };
         let mut of_rank = self.owned.iter_mut().filter(|owned| owned.rank == rank);
-        let Some(owned) = of_rank.find(|owned| owned.at.partition == partition) else { return };
-        owned.fault = None;
-        // The client fetches anew around a rebalance, and may begin before what it has just handed out.
-        let position = batch.base().max(owned.handed);
-        if position >= batch.end() {
-            return;
+        let Some(owned) = of_rank.find(|owned| owned.at.partition == partition) else { return Ok(()) };
+        if batch.base() < owned.handed {
+            self.over = Some(Over::Unknown);
+            let text = format!("records come a second time: partition={}", owned.at);
+            let positions = format!("handed_out_up_to={} they_begin_at={}", owned.handed, batch.base());
+            return Err(fault::unknown(text, Fault::new(RDKafkaErrorCode::State, positions)));
         }
+        owned.fault = None;
         owned.handed = batch.end();
         owned.advance(batch.end());
-        into.push(Fetch::new(owned.at.clone(), position, batch));
+        into.push(Fetch::new(owned.at.clone(), batch.base(), batch));
+        Ok(())
     }
 
     /// Where the consumer stands: behind marks of transactions and what was aborted, too.
