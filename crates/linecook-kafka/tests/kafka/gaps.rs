@@ -44,13 +44,20 @@ impl Reader {
         }
     }
 
+    /// Notes what came before it commits: a commit whose outcome is unknown may have happened, and then it does not come
+    /// again.
     fn poll(&mut self) -> Result<(), Error> {
         if let Poll::Records(fetches) = self.member.poll(Duration::from_millis(100), 1 << 20)? {
             let offsets = fetches.iter().map(|fetch| (fetch.from.clone(), fetch.next)).collect();
-            drop(self.member.commit(Commit { offsets, ..Commit::default() })?);
             for fetch in fetches {
-                self.read.entry(fetch.from).or_default().extend(numbers_in(&fetch.batch, fetch.position));
+                let read = self.read.entry(fetch.from).or_default();
+                for number in numbers_in(&fetch.batch, fetch.position) {
+                    if !read.contains(&number) {
+                        read.push(number);
+                    }
+                }
             }
+            drop(self.member.commit(Commit { offsets, ..Commit::default() })?);
         }
         Ok(())
     }
