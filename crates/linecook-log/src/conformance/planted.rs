@@ -83,6 +83,31 @@ pub fn expect_found<S: Subject>(law: Law, new_subject: impl Fn() -> S) {
     assert!(!fails(*test, &mut new_subject()), "{name}: fails without the fault, too");
 }
 
+/// Makes the search for each planted fault a `#[test]`, but that for [`Law::Durable`]: only where a kill loses what was not
+/// yet durable can it be found. The argument is a function that gives a fresh [`Subject`].
+#[macro_export]
+macro_rules! planted_tests {
+    (@each $new_subject:expr; $($name:ident: $law:ident,)*) => {
+        $(
+            #[test]
+            fn $name() {
+                $crate::conformance::planted::expect_found($crate::conformance::planted::Law::$law, $new_subject);
+            }
+        )*
+    };
+    ($new_subject:expr) => {
+        $crate::planted_tests! { @each $new_subject;
+            a_log_that_is_not_atomic_is_found: Atomic,
+            a_log_that_does_not_fence_is_found: Fenced,
+            a_log_that_shows_what_is_not_committed_is_found: CommittedOnly,
+            a_log_that_is_not_ordered_is_found: Ordered,
+            a_log_that_loses_more_than_a_suffix_is_found: Prefix,
+            a_log_that_waits_for_slow_groups_is_found: Independent,
+            a_log_that_does_not_refuse_is_found: Refused,
+        }
+    };
+}
+
 fn fails(test: Test, subject: &mut dyn Subject) -> bool {
     catch_unwind(AssertUnwindSafe(|| test(subject))).is_err()
 }
