@@ -31,24 +31,15 @@ mod durable_at_once {
     linecook_log::conformance_tests!(Model::new(Durability::Immediate, PATIENCE));
 }
 
-macro_rules! a_log_that_breaks_this_law_is_found {
-    ($($name:ident: $law:ident)*) => {
-        $(#[test]
-        fn $name() {
-            expect_found(Law::$law, || Model::new(Durability::Delayed(DELAY), Duration::from_secs(2)));
-        })*
-    };
+fn impatient() -> Model {
+    Model::new(Durability::Delayed(DELAY), Duration::from_secs(2))
 }
 
-a_log_that_breaks_this_law_is_found! {
-    a_log_that_is_not_atomic_is_found: Atomic
-    a_log_that_does_not_fence_is_found: Fenced
-    a_log_that_shows_what_is_not_committed_is_found: CommittedOnly
-    a_log_that_is_not_ordered_is_found: Ordered
-    a_log_that_is_not_durable_is_found: Durable
-    a_log_that_loses_more_than_a_suffix_is_found: Prefix
-    a_log_that_waits_for_slow_groups_is_found: Independent
-    a_log_that_does_not_refuse_is_found: Refused
+linecook_log::planted_tests!(impatient);
+
+#[test]
+fn a_log_that_is_not_durable_is_found() {
+    expect_found(Law::Durable, impatient);
 }
 
 /// Whatever panicked counted as found, a subject that could not even be opened as well.
