@@ -26,6 +26,17 @@ use crate::{
 /// How many rows are applied at a time.
 const CHUNK: usize = 4096;
 
+/// How far rows have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Step {
+    /// All are here.
+    Complete,
+    /// Some have come.
+    Further,
+    /// None have come.
+    Still,
+}
+
 /// Rows on their way.
 pub(crate) struct Restore {
     from: TopicPartition,
@@ -59,12 +70,13 @@ impl Restore {
         Ok(Some(Self { from, table, reader, until }))
     }
 
-    /// Applies what has come, for about that long. Returns whether the rows are complete.
+    /// Applies what has come, for about that long.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub(crate) fn step(&self, taken: &mut Taken, clock: &dyn Clock, time: Duration) -> Result<bool> {
+    pub(crate) fn step(&self, taken: &mut Taken, clock: &dyn Clock, time: Duration) -> Result<Step> {
         let deadline = clock.monotonic() + time;
+        let mut step = Step::Still;
         loop {
             let messages: Vec<_> = taken.take(self.reader.queue(), CHUNK).collect();
             if let Some((code, text)) = messages.iter().find_map(Message::fault) {
@@ -75,15 +87,21 @@ impl Restore {
                 let rows = messages.iter().map(|message| (message.key().unwrap_or_default(), message.value()));
                 let written_at = last.timestamp().unwrap_or_default();
                 self.table.apply(next, rows, written_at)?;
+                step = Step::Further;
             }
             let position = self.reader.position().and_then(|position| u64::try_from(position).ok());
             if position.is_some_and(|position| Offset(position) >= self.until) {
-                return Ok(true);
+                return Ok(Step::Complete);
             }
             if messages.is_empty() || clock.monotonic() >= deadline {
-                return Ok(false);
+                return Ok(step);
             }
         }
+    }
+
+    /// Whose rows they are.
+    pub(crate) fn changelog(&self) -> &TopicPartition {
+        &self.from
     }
 
     fn fault(&self, code: RDKafkaErrorCode, text: String) -> Error {

@@ -4,31 +4,38 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::{
-    Certificates, ClientCertificates, Error, Operation, Options, Resource, Result,
+    Certificates, ClientCertificates, Controller, Error, Operation, Options, Resource, Result, clock,
     installation::Installation,
     node::{Node, Place},
     ports,
-    properties::{self, Ports},
+    properties::{self, BROKER_SESSION, CONTROLLER_APART, Ports},
     rights,
 };
 
-/// One node of Apache Kafka, broker and controller in one process. Dropping it kills it and removes its data, unless the
+/// A broker of Apache Kafka with its [controller](Controller). Dropping it kills it and removes its data, unless the
 /// folder was given. It also ends when the process that started it does, however that comes.
 #[derive(Debug)]
 pub struct Broker {
-    node: Mutex<Option<Node>>, // first: it has to be gone before its folder is
+    node: Mutex<Option<Node>>, // these first: they have to be gone before their folder is
+    controller: Option<Node>,
+    killed_at: Mutex<Option<Instant>>,
     installation: &'static Installation,
     options: Options,
     folder: Folder,
     ports: Ports,
     certificates: Option<Certificates>,
 }
+
+/// How long a controller may take to notice that a session is over.
+const SESSION_MARGIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 enum Folder {
@@ -68,7 +75,11 @@ impl Broker {
         let speaks_tls = !options.users.is_empty() || options.client_certificates == ClientCertificates::Required;
         let certificates = speaks_tls.then(|| installation.certificates()).transpose()?;
         let ports = Ports::of(&options)?;
-        let broker = Self { node: Mutex::new(None), installation, options, folder, ports, certificates };
+        let (node, killed_at) = (Mutex::new(None), Mutex::new(None));
+        let mut broker = Self { node, controller: None, killed_at, installation, options, folder, ports, certificates };
+        if broker.options.controller == Controller::Apart {
+            broker.controller = Some(broker.start_controller()?);
+        }
         broker.restart()?;
         Ok(broker)
     }
@@ -126,8 +137,13 @@ impl Broker {
 
     /// Ends it as `kill -9` does. Its data stays for [`Broker::restart`].
     pub fn kill(&self) {
-        if let Some(mut node) = self.node().take() {
+        self.kill_node(&mut self.node());
+    }
+
+    fn kill_node(&self, node: &mut Option<Node>) {
+        if let Some(mut node) = node.take() {
             node.kill();
+            *self.killed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::now());
         }
     }
 
@@ -148,24 +164,53 @@ impl Broker {
     }
 
     /// Starts it again on the same data and ports; one that runs is killed. Returns when it answers requests: after a stop
-    /// as soon as at first, after a kill some 3 s later, for its old session has to be over.
+    /// as soon as at first, after a kill some 3 s later, for its old session has to be over. (With a [controller
+    /// inside](Controller::Inside) it may say so only once it is up: see there what that can cost.)
     ///
     /// # Errors
     /// As [`Broker::start`].
     pub fn restart(&self) -> Result<()> {
         let mut node = self.node();
-        *node = None;
+        self.kill_node(&mut node);
+        if self.controller.is_some() {
+            self.wait_for_end_of_session();
+        }
         let (folder, data) = (self.folder.path(), self.folder.path().join("data"));
         let text = properties::text(&self.options, &self.ports, &data, self.certificates.as_ref());
-        let properties = folder.join("server.properties");
-        fs::write(&properties, text).map_err(Error::cannot(format_args!("write {}", properties.display())))?;
-        let folder_to_remove = matches!(self.folder, Folder::Temporary(_)).then_some(folder);
-        let flag = format!("-XX:SharedArchiveFile={}", self.installation.archive().display());
-        let place = Place { folder, folder_to_remove };
-        let mut started = Node::launch(self.installation, place, self.options.tuning, &flag)?;
+        let mut started = self.launch(folder, &text)?;
         started.until_ready(self.ports.plain)?;
         *node = Some(started);
         Ok(())
+    }
+
+    /// One that comes back while its controller still counts it as there takes itself for the leader of what it had.
+    fn wait_for_end_of_session(&self) {
+        let killed_at = self.killed_at.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let since = killed_at.map(|at| clock::now().saturating_duration_since(at));
+        let left = since.map(|since| (BROKER_SESSION + SESSION_MARGIN).saturating_sub(since));
+        thread::sleep(left.unwrap_or_default());
+    }
+
+    fn start_controller(&self) -> Result<Node> {
+        let folder = self.folder.path().join("controller");
+        let data = folder.join("data");
+        if !data.join("meta.properties").exists() {
+            self.installation.format(&data, &properties::scram_users(&self.options))?;
+            let meta = data.join("meta.properties");
+            let cannot = || Error::cannot(format!("give {} its node's id", meta.display()));
+            let text = fs::read_to_string(&meta).map_err(cannot())?;
+            let text = text.replace("node.id=1\n", &format!("node.id={CONTROLLER_APART}\n"));
+            fs::write(&meta, text).map_err(cannot())?;
+        }
+        self.launch(&folder, &properties::text_of_controller(&self.options, &self.ports, &data))
+    }
+
+    fn launch(&self, folder: &Path, text: &str) -> Result<Node> {
+        let properties = folder.join("server.properties");
+        fs::write(&properties, text).map_err(Error::cannot(format_args!("write {}", properties.display())))?;
+        let folder_to_remove = matches!(self.folder, Folder::Temporary(_)).then_some(self.folder.path());
+        let flag = format!("-XX:SharedArchiveFile={}", self.installation.archive().display());
+        Node::launch(self.installation, Place { folder, folder_to_remove }, self.options.tuning, &flag)
     }
 
     /// Lets a principal (`User:alice`) do something from now on. For brokers with

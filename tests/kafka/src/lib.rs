@@ -65,7 +65,7 @@ pub use self::{
     error::{Error, ErrorKind, Result},
     installation::target_folder,
     labelled::{Label, LabelledProcess, Look, Screen},
-    options::{ClientCertificates, Options, Rights, Tuning},
+    options::{ClientCertificates, Controller, Options, Rights, Tuning},
     proxy::{Hits, Proxy},
     rights::{Operation, Resource},
     shared::Shared,

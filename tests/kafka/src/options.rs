@@ -17,6 +17,24 @@ pub struct Options {
     pub(crate) client_certificates: ClientCertificates,
     pub(crate) rights: Rights,
     pub(crate) tuning: Tuning,
+    pub(crate) controller: Controller,
+}
+
+/// Which process decides who leads a partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Controller {
+    /// The broker's own: one process for all.
+    #[default]
+    Inside,
+    /// One of its own, which stays when the broker is killed, as in a cluster that is meant to be relied on.
+    ///
+    /// A broker that was killed together with its controller takes itself for the leader of all its partitions when it
+    /// comes back, until its old session is over; then nobody leads them for a moment. Marks of transactions that are to
+    /// be written just then are dropped: Kafka takes a partition without leader for one that was deleted
+    /// (KAFKA-5202). Such a transaction stays open for ever in the partition, though its coordinator says that it is
+    /// over, and no position of a group and no record behind it can be read any more. So whoever kills a broker and goes
+    /// on to use it has its controller apart.
+    Apart,
 }
 
 /// A listener that says it is somewhere else.
@@ -104,6 +122,12 @@ impl Options {
     /// What those who are let in may do.
     pub fn rights(mut self, rights: Rights) -> Self {
         self.rights = rights;
+        self
+    }
+
+    /// Where its controller is.
+    pub fn controller(mut self, controller: Controller) -> Self {
+        self.controller = controller;
         self
     }
 

@@ -1,8 +1,8 @@
 //! `server.properties`.
 
-use std::{fmt::Write as _, path::Path};
+use std::{fmt::Write as _, path::Path, time::Duration};
 
-use crate::{Certificates, ClientCertificates, Options, Result, Rights, options::Behind, ports};
+use crate::{Certificates, ClientCertificates, Controller, Options, Result, Rights, options::Behind, ports};
 
 /// The ports of a broker. They stay what they are over its restarts.
 #[derive(Debug)]
@@ -56,6 +56,11 @@ transaction.state.log.num.partitions=4
 transaction.state.log.replication.factor=1
 ";
 
+/// The id of a controller that is not the broker's own.
+pub(crate) const CONTROLLER_APART: u32 = 2;
+/// How long a broker counts as there after it was last heard of, unless a property says something else.
+pub(crate) const BROKER_SESSION: Duration = Duration::from_secs(3);
+
 /// The properties of a broker that was asked to be like this. Of two of one name Java takes the later.
 pub(crate) fn text(options: &Options, ports: &Ports, data: &Path, certificates: Option<&Certificates>) -> String {
     let mut text = FIXED.to_owned();
@@ -66,7 +71,14 @@ pub(crate) fn text(options: &Options, ports: &Ports, data: &Path, certificates: 
     set("listeners", &listeners.at);
     set("advertised.listeners", &listeners.advertised);
     set("listener.security.protocol.map", &listeners.protocols);
-    set("controller.quorum.voters", &format!("1@127.0.0.1:{}", ports.controller));
+    let controller = match options.controller {
+        Controller::Inside => 1,
+        Controller::Apart => {
+            set("process.roles", "broker");
+            CONTROLLER_APART
+        }
+    };
+    set("controller.quorum.voters", &format!("{controller}@127.0.0.1:{}", ports.controller));
     set("inter.broker.listener.name", "PLAINTEXT");
     set("log.dirs", &data.display().to_string());
     set("num.partitions", &options.partitions.unwrap_or(1).to_string());
@@ -98,6 +110,25 @@ pub(crate) fn text(options: &Options, ports: &Ports, data: &Path, certificates: 
     text
 }
 
+/// The properties of the controller of a broker that has it apart.
+pub(crate) fn text_of_controller(options: &Options, ports: &Ports, data: &Path) -> String {
+    let mut text = FIXED.to_owned();
+    let port = ports.controller;
+    let of_role = [
+        ("process.roles", "controller".to_owned()),
+        ("node.id", CONTROLLER_APART.to_string()),
+        ("listeners", format!("CONTROLLER://127.0.0.1:{port}")),
+        ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT".to_owned()),
+        ("controller.quorum.voters", format!("{CONTROLLER_APART}@127.0.0.1:{port}")),
+        ("log.dirs", data.display().to_string()),
+    ];
+    let given = options.properties.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    for (name, value) in of_role.into_iter().chain(given) {
+        writeln!(text, "{name}={value}").expect("a string can be written to");
+    }
+    text
+}
+
 /// A user as the tool that formats a folder wants to have it, once a mechanism.
 pub(crate) fn scram_users(options: &Options) -> Vec<String> {
     let of =
@@ -119,21 +150,25 @@ struct Listeners {
 impl Listeners {
     fn of(options: &Options, ports: &Ports) -> Self {
         let mut listeners = Self::default();
-        listeners.add("PLAINTEXT", "PLAINTEXT", ports.plain, Some(ports.plain));
-        listeners.add("CONTROLLER", "PLAINTEXT", ports.controller, None);
+        listeners.add("PLAINTEXT", "PLAINTEXT", Some(ports.plain), Some(ports.plain));
+        let own_controller = (options.controller == Controller::Inside).then_some(ports.controller);
+        listeners.add("CONTROLLER", "PLAINTEXT", own_controller, None);
         for (number, Behind { port, advertised }) in options.behind.iter().enumerate() {
-            listeners.add(&format!("BEHIND{number}"), "PLAINTEXT", *port, Some(*advertised));
+            listeners.add(&format!("BEHIND{number}"), "PLAINTEXT", Some(*port), Some(*advertised));
         }
         for (name, protocol, port) in [("SECURED", "SASL_SSL", ports.sasl_ssl), ("MUTUAL", "SSL", ports.ssl)] {
-            if let Some(port) = port {
-                listeners.add(name, protocol, port, Some(port));
+            if port.is_some() {
+                listeners.add(name, protocol, port, port);
             }
         }
         listeners
     }
 
-    fn add(&mut self, name: &str, protocol: &str, port: u16, advertised: Option<u16>) {
-        push(&mut self.at, &format!("{name}://127.0.0.1:{port}"));
+    /// One at this port, if it is the broker's own, which clients find where it says.
+    fn add(&mut self, name: &str, protocol: &str, port: Option<u16>, advertised: Option<u16>) {
+        if let Some(port) = port {
+            push(&mut self.at, &format!("{name}://127.0.0.1:{port}"));
+        }
         if let Some(advertised) = advertised {
             push(&mut self.advertised, &format!("{name}://127.0.0.1:{advertised}"));
         }

@@ -18,18 +18,23 @@ use crate::{
         record::Taken,
     },
     options::Gap,
-    restore::Restore,
+    restore::{Restore, Step},
     tables::{self, Bounds},
 };
 
 /// How long rows are restored before the member looks at anything else.
 const RESTORE_FOR: Duration = Duration::from_millis(50);
+/// After how many times as long as a transaction may take one that is still open counts as one that hangs. Brokers look
+/// for those that have taken too long every 10 s.
+const HANGS_AFTER: u32 = 3;
 /// When to look again for what is missing.
 const LOOK_FOR_MISSING_AFTER: Duration = Duration::from_secs(5);
 
 pub(super) struct Arriving {
     pub(super) share: Share,
     stage: Stage,
+    /// Since when it has not come any further.
+    still_since: Duration,
 }
 
 enum Stage {
@@ -42,8 +47,12 @@ enum Stage {
 }
 
 impl Arriving {
-    pub(super) fn new(share: Share) -> Self {
-        Self { share, stage: Stage::Wanted }
+    pub(super) fn new(share: Share, now: Duration) -> Self {
+        Self { share, stage: Stage::Wanted, still_since: now }
+    }
+
+    fn enter(&mut self, stage: Stage, now: Duration) {
+        (self.stage, self.still_since) = (stage, now);
     }
 
     fn is_wanted(&self, now: Duration) -> bool {
@@ -61,6 +70,10 @@ impl KafkaMember {
         if self.arriving.is_empty() {
             return Ok(None);
         }
+        if self.shared.cluster.news.is_silent() {
+            let now = self.shared.clock.monotonic();
+            self.arriving.iter_mut().for_each(|arriving| arriving.still_since = now); // it is the brokers that are still
+        }
         self.look_up_positions(open)?;
         let mut arrived = Vec::new();
         let mut failed = None;
@@ -68,11 +81,12 @@ impl KafkaMember {
         for arriving in &mut self.arriving {
             let Stage::Restoring { begins, rows } = &mut arriving.stage else { continue };
             match step_all(rows, &mut self.taken, &*clock) {
-                Ok(true) => arrived.push((arriving.share, std::mem::take(begins))),
-                Ok(false) => {}
+                Ok(Step::Complete) => arrived.push((arriving.share, std::mem::take(begins))),
+                Ok(Step::Further) => arriving.still_since = clock.monotonic(),
+                Ok(Step::Still) => {}
                 Err(error) => {
                     // From the start: the changelog may begin elsewhere by now, or be another.
-                    arriving.stage = Stage::Wanted;
+                    arriving.enter(Stage::Wanted, clock.monotonic());
                     failed.get_or_insert(error);
                 }
             }
@@ -104,11 +118,35 @@ impl KafkaMember {
         if let Some(why) = arriving {
             return Some(Error::new(ErrorKind::Unavailable, why.clone()));
         }
+        if let Some(why) = self.hanging() {
+            return Some(Error::new(ErrorKind::Unavailable, why));
+        }
         let (at, (code, text)) = self.owned.iter().find_map(|owned| Some((&owned.at, owned.fault.as_ref()?)))?;
         let error = fault::error(format!("the partition cannot be read: partition={at}"), Fault::new(*code, text));
         // A topic may be unknown to brokers that have just come up.
         let is_final = fault::is_missing_right(*code);
         Some(if is_final { error } else { Error::new(ErrorKind::Unavailable, error.chain()) })
+    }
+
+    /// Which partition waits for somebody's transaction that takes longer than any may.
+    fn hanging(&self) -> Option<String> {
+        let patience = self.shared.options.session_timeout * HANGS_AFTER;
+        let now = self.shared.clock.monotonic();
+        let is_still = |it: &&Arriving| now.saturating_sub(it.still_since) > patience;
+        let arriving = self.arriving.iter().find(is_still)?;
+        let seconds = now.saturating_sub(arriving.still_since).as_secs();
+        let what = match &arriving.stage {
+            Stage::Wanted => {
+                let at = self.partitions_of(arriving.share).next()?;
+                format!("what the group has consumed is not known: partition={at}")
+            }
+            Stage::Restoring { rows, .. } => format!("rows cannot be read: changelog={}", rows.first()?.changelog()),
+            Stage::Stuck { .. } => return None,
+        };
+        Some(format!(
+            "{what}; somebody's transaction has been open there for {seconds} s. If nobody is at work on it, it hangs and \
+             has to be aborted: kafka-transactions.sh find-hanging"
+        ))
     }
 
     /// Of all that are wanted at once: what is committed, and nothing before that is stable.
@@ -142,7 +180,7 @@ impl KafkaMember {
                 None => Stage::Restoring { rows: self.begin_restores(open, share)?, begins },
             };
             if let Some(arriving) = self.arriving.iter_mut().find(|arriving| arriving.share == share) {
-                arriving.stage = stage;
+                arriving.enter(stage, now);
             }
         }
         Ok(())
@@ -235,15 +273,21 @@ impl KafkaMember {
     }
 }
 
-/// Brings the rows of a partition further; whether they are complete.
-fn step_all(rows: &mut Vec<Restore>, taken: &mut Taken, clock: &dyn Clock) -> Result<bool> {
+/// Brings the rows of a partition further.
+fn step_all(rows: &mut Vec<Restore>, taken: &mut Taken, clock: &dyn Clock) -> Result<Step> {
+    let mut furthest = Step::Still;
     let mut index = 0;
     while let Some(row) = rows.get(index) {
-        if row.step(taken, clock, RESTORE_FOR)? {
-            rows.remove(index);
-        } else {
-            index += 1;
+        match row.step(taken, clock, RESTORE_FOR)? {
+            Step::Complete => {
+                rows.remove(index);
+                furthest = Step::Further;
+            }
+            step => {
+                index += 1;
+                furthest = furthest.min(step);
+            }
         }
     }
-    Ok(rows.is_empty())
+    Ok(if rows.is_empty() { Step::Complete } else { furthest })
 }

@@ -26,9 +26,10 @@ impl KafkaMember {
                 self.answer(open.consumer.incremental_assign(&TopicPartitionList::new()));
                 self.check_identity(open)?;
                 self.refusal = None;
+                let now = self.shared.clock.monotonic();
                 for share in self.shares_of(&partitions) {
                     if !self.has(share) {
-                        self.arriving.push(Arriving::new(share));
+                        self.arriving.push(Arriving::new(share, now));
                     }
                 }
                 self.let_go_former_tables();

@@ -13,9 +13,9 @@ use std::{
 use kafka_broker::Broker;
 use linecook_kafka::{KafkaLog, Options, Properties};
 use linecook_log::{
-    Batch, BatchBuilder, Clock, Error, GroupName, InputSpec, InstanceName, Log, Member, MemberSpec, NewRecord, Offset,
-    Origin, Partition, Poll, Result, Scan, SystemClock, TableName, Ticket, Timestamp, TopicName, TopicPartition,
-    TopicSpec,
+    Batch, BatchBuilder, Clock, Error, ErrorKind, GroupName, InputSpec, InstanceName, Log, Member, MemberSpec,
+    NewRecord, Offset, Origin, Partition, Poll, Result, Scan, SystemClock, TableName, Ticket, Timestamp, TopicName,
+    TopicPartition, TopicSpec,
 };
 use tempfile::TempDir;
 
@@ -117,7 +117,7 @@ impl Kitchen {
             match member.poll(Duration::from_millis(50), 1 << 20) {
                 Ok(Poll::Assigned(new)) => owned.extend(new.into_iter().map(|it| (it.partition, it.position))),
                 Ok(_) => {}
-                Err(error) => assert_eq!(error.kind(), linecook_log::ErrorKind::Unavailable, "{}", error.chain()),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", error.chain()),
             }
             owned.len() >= count
         });
@@ -181,15 +181,40 @@ pub(crate) fn numbers_in(batch: &Batch, from: Offset) -> Vec<u64> {
 
 /// All that is committed in a partition.
 pub(crate) fn read_all(log: &KafkaLog, from: &TopicPartition) -> Vec<u64> {
-    let (mut next, mut numbers) = (Offset(0), Vec::new());
-    loop {
-        let batches = log.read(from, next, 1 << 20).unwrap();
-        let Some(last) = batches.last() else { return numbers };
-        let until = last.end();
-        for batch in &batches {
-            numbers.extend(numbers_in(batch, next));
+    let mut follower = Follower::new(from);
+    follower.read_on(log).unwrap();
+    follower.numbers
+}
+
+/// Reads on where it was: who waits for records must not be what they wait for.
+pub(crate) struct Follower {
+    from: TopicPartition,
+    next: Offset,
+    numbers: Vec<u64>,
+}
+
+impl Follower {
+    pub(crate) fn new(from: &TopicPartition) -> Self {
+        Self { from: from.clone(), next: Offset(0), numbers: Vec::new() }
+    }
+
+    fn read_on(&mut self, log: &KafkaLog) -> Result<()> {
+        loop {
+            let batches = log.read(&self.from, self.next, 1 << 20)?;
+            let Some(last) = batches.last() else { return Ok(()) };
+            for batch in &batches {
+                self.numbers.extend(numbers_in(batch, self.next));
+            }
+            self.next = last.end();
         }
-        next = until;
+    }
+
+    /// How many are committed, as far as the broker says so.
+    pub(crate) fn count(&mut self, log: &KafkaLog) -> u64 {
+        if let Err(error) = self.read_on(log) {
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", error.chain());
+        }
+        self.numbers.len() as u64
     }
 }
 

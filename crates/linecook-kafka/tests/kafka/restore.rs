@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use linecook_log::{Commit, Log as _, Member, Offset, Partition, Poll, RowChange, TableName, TopicName};
+use linecook_log::{Commit, ErrorKind, Log as _, Member, Offset, Partition, Poll, RowChange, TableName, TopicName};
 
 use crate::{
     kitchen::{Kitchen, at, rows_of, text_of},
@@ -76,10 +76,37 @@ fn who_gets_a_partition_waits_for_somebodys_open_transaction_on_its_rows() {
         let poll = member.poll(Duration::from_millis(50), 1 << 20).unwrap();
         assert!(matches!(poll, Poll::Idle), "{poll:?} while the transaction is open");
     }
+    let error = kitchen.until_refused(&mut *member);
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.chain().contains("transaction has been open there for"), "{}", error.chain());
     rdkafka::producer::Producer::commit_transaction(&stranger, Duration::from_secs(10)).unwrap();
     kitchen.until_owns(&mut *member, 1);
     let rows: Vec<_> = rows_of(&mut *member, &table(), Partition(0)).into_keys().collect();
     assert_eq!(rows, [0, 1, 2, 3, 4, 5, 100]);
+}
+
+/// A broker that was killed together with its controller may leave a transaction open for ever, and with it what a group
+/// has consumed. Who got its partitions then waited without a word.
+#[test]
+fn who_waits_for_a_transaction_longer_than_any_may_take_says_so_and_goes_on_when_it_has_ended() {
+    let kitchen = Kitchen::shared();
+    let log = kitchen.open("first");
+    let source = kitchen.topic(&log, "source", 1);
+    let group = kitchen.group("chef");
+    kitchen.append(&log, &at(&source, 0), 0..10);
+    let stranger = stranger::begin_transaction(kitchen.servers(), &format!("{group}-stranger"));
+    stranger::send_offset(&stranger, kitchen.servers(), (&group, &at(&source, 0)), Offset(4));
+    let mut member = log.join(kitchen.spec("chef", "first", &[&source], &[])).unwrap();
+    let error = kitchen.until_refused(&mut *member);
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let text = error.chain();
+    assert!(
+        text.contains(&format!("what the group has consumed is not known: partition={}", at(&source, 0))),
+        "{text}"
+    );
+    assert!(text.contains("kafka-transactions.sh"), "{text}");
+    rdkafka::producer::Producer::commit_transaction(&stranger, Duration::from_secs(10)).unwrap();
+    assert_eq!(kitchen.until_owns(&mut *member, 1)[&at(&source, 0)], Offset(4));
 }
 
 /// The rows that were here had higher numbers than those of the new changelog, whose rows were passed over as known.

@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::{Offset, TopicName, TopicPartition};
+use linecook_log::{GroupName, Offset, TopicName, TopicPartition};
 use rdkafka::{
     ClientConfig, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer as _},
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 
@@ -69,6 +70,21 @@ pub(crate) fn send(producer: &BaseProducer, to: &TopicPartition, key: &str, valu
     let record = BaseRecord::to(to.topic.as_str()).partition(partition).key(key).payload(value);
     producer.send(record).map_err(|(error, _)| error).unwrap();
     producer.flush(WITHIN).unwrap();
+}
+
+/// Says in the transaction what a group has consumed in which nobody is.
+pub(crate) fn send_offset(
+    producer: &BaseProducer,
+    servers: &str,
+    (group, at): (&GroupName, &TopicPartition),
+    offset: Offset,
+) {
+    let consumer: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", servers).set("group.id", group.as_str()).create().unwrap();
+    let mut offsets = TopicPartitionList::new();
+    let next = rdkafka::Offset::Offset(i64::try_from(offset.0).unwrap());
+    offsets.add_partition_offset(at.topic.as_str(), i32::try_from(at.partition.0).unwrap(), next).unwrap();
+    producer.send_offsets_to_transaction(&offsets, &consumer.group_metadata().unwrap(), WITHIN).unwrap();
 }
 
 struct Unpark(Thread);

@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use kafka_broker::{Broker, Options, Proxy};
+use kafka_broker::{Broker, Controller, Options, Proxy};
 
 use crate::{
     audit::Guests,
@@ -18,7 +18,7 @@ fn outage() -> Duration {
 
 #[test]
 fn a_broker_that_is_restarted_under_load_costs_nothing() {
-    let broker = broker(Options::default());
+    let broker = broker(Options::default().controller(Controller::Apart));
     let mut kitchen = Kitchen::open(&broker.bootstrap_servers());
     let guests = Guests::start(2, &kitchen.url());
     until("there is load", || (guests.acknowledged_count() > 20).then_some(()));
@@ -30,7 +30,7 @@ fn a_broker_that_is_restarted_under_load_costs_nothing() {
 
 #[test]
 fn a_broker_that_is_killed_under_load_costs_nothing() {
-    let broker = broker(Options::default());
+    let broker = broker(Options::default().controller(Controller::Apart));
     let mut kitchen = Kitchen::open(&broker.bootstrap_servers());
     let guests = Guests::start(2, &kitchen.url());
     until("there is load", || (guests.acknowledged_count() > 20).then_some(()));

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use kafka_broker::{ApiKey, Broker, ErrorKind, Options, Proxy};
+use kafka_broker::{ApiKey, Broker, Controller, ErrorKind, Options, Proxy};
 
 use crate::client::{TOPIC_EXISTS, advertised_port, answers_within, create_topic};
 
@@ -25,6 +25,23 @@ fn what_it_knows_survives_a_stop_and_a_kill() {
     assert_eq!(create_topic(&servers, "before-kill").unwrap(), 0);
     broker.kill();
     assert!(!broker.is_running());
+    broker.restart().unwrap();
+    assert_eq!(create_topic(&servers, "before-kill").unwrap(), TOPIC_EXISTS);
+}
+
+/// A broker that was killed takes itself for the leader of all it had for as long as its controller counts it as there.
+/// With its controller inside it did so at every restart.
+#[test]
+fn one_with_its_controller_apart_comes_back_as_one_that_was_away() {
+    let broker = Broker::start(Options::default().controller(Controller::Apart)).unwrap();
+    let servers = broker.bootstrap_servers();
+    assert_eq!(create_topic(&servers, "before-kill").unwrap(), 0);
+    broker.kill();
+    broker.restart().unwrap();
+    assert_eq!(create_topic(&servers, "before-kill").unwrap(), TOPIC_EXISTS);
+    let log = broker.log();
+    assert!(!log.contains("DUPLICATE_BROKER_REGISTRATION"), "{log}");
+    broker.stop().unwrap();
     broker.restart().unwrap();
     assert_eq!(create_topic(&servers, "before-kill").unwrap(), TOPIC_EXISTS);
 }

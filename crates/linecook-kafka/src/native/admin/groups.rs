@@ -26,7 +26,7 @@ pub(crate) fn group_names(client: &Arc<impl Client>, timeout: Duration) -> Resul
     let options = Options::new(client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, timeout);
     // SAFETY: the options live as long as the call; the answer is ours.
     unsafe {
-        let answer = ask(client, &options, timeout, |options, queue| {
+        let answer = ask(client, &options, |options, queue| {
             sys::rd_kafka_ListConsumerGroups(client.native(), options, queue);
         })?;
         let (mut count, mut fault_count) = (0, 0);
@@ -51,12 +51,12 @@ pub(crate) fn has_members(
     if groups.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let options = Options::new(client, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, timeout);
+    let options = Options::of_coordinator(client, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, timeout);
     let names: Vec<_> = groups.iter().map(|group| c_string(group.as_str())).collect();
     let mut addresses: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
     // SAFETY: the names live as long as the call, which copies them; the answer is ours.
     unsafe {
-        let answer = ask(client, &options, timeout, |options, queue| {
+        let answer = ask(client, &options, |options, queue| {
             sys::rd_kafka_DescribeConsumerGroups(
                 client.native(),
                 addresses.as_mut_ptr(),
@@ -91,17 +91,17 @@ pub(crate) fn committed_offsets(
     stable: Stable,
     timeout: Duration,
 ) -> Result<BTreeMap<TopicPartition, Result<Offset, RDKafkaErrorCode>>, Fault> {
-    let options = Options::new(client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout);
+    let options = Options::of_coordinator(client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout);
     let name = c_string(group.as_str());
     let asked = asked.map(|partitions| list(partitions.iter().map(|at| (at, NativeOffset::Invalid))));
     // SAFETY: name and list live as long as the request is made, which copies them; the answer is ours.
     unsafe {
         let is_stable = i32::from(stable == Stable::Required);
-        let error = sys::rd_kafka_AdminOptions_set_require_stable_offsets(options.0, is_stable);
+        let error = sys::rd_kafka_AdminOptions_set_require_stable_offsets(options.native, is_stable);
         sys::rd_kafka_error_destroy(error); // none: it is 0 or 1
         let asked = asked.as_ref().map_or(std::ptr::null_mut(), |list| list.ptr());
         let mut request = sys::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), asked);
-        let answer = ask(client, &options, timeout, |options, queue| {
+        let answer = ask(client, &options, |options, queue| {
             sys::rd_kafka_ListConsumerGroupOffsets(client.native(), &raw mut request, 1, options, queue);
         });
         sys::rd_kafka_ListConsumerGroupOffsets_destroy(request);
@@ -136,13 +136,13 @@ pub(crate) fn alter_offsets(
     if offsets.is_empty() {
         return Ok(());
     }
-    let options = Options::new(client, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, timeout);
+    let options = Options::of_coordinator(client, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, timeout);
     let name = c_string(group.as_str());
     let offsets = list(offsets.iter().map(|(at, offset)| (at, native_offset(*offset))));
     // SAFETY: name and list live as long as the request is made, which copies them; the answer is ours.
     unsafe {
         let mut request = sys::rd_kafka_AlterConsumerGroupOffsets_new(name.as_ptr(), offsets.ptr());
-        let answer = ask(client, &options, timeout, |options, queue| {
+        let answer = ask(client, &options, |options, queue| {
             sys::rd_kafka_AlterConsumerGroupOffsets(client.native(), &raw mut request, 1, options, queue);
         });
         sys::rd_kafka_AlterConsumerGroupOffsets_destroy(request);
@@ -164,12 +164,12 @@ pub(crate) fn alter_offsets(
 
 /// Forgets a group that has no members.
 pub(crate) fn delete_group(client: &Arc<impl Client>, group: &GroupName, timeout: Duration) -> Result<(), Fault> {
-    let options = Options::new(client, RD_KAFKA_ADMIN_OP_DELETEGROUPS, timeout);
+    let options = Options::of_coordinator(client, RD_KAFKA_ADMIN_OP_DELETEGROUPS, timeout);
     let name = c_string(group.as_str());
     // SAFETY: the name lives as long as the request is made, which copies it; the answer is ours.
     unsafe {
         let mut request = sys::rd_kafka_DeleteGroup_new(name.as_ptr());
-        let answer = ask(client, &options, timeout, |options, queue| {
+        let answer = ask(client, &options, |options, queue| {
             sys::rd_kafka_DeleteGroups(client.native(), &raw mut request, 1, options, queue);
         });
         sys::rd_kafka_DeleteGroup_destroy(request);

@@ -34,25 +34,51 @@ impl Drop for Answer {
     }
 }
 
+/// The longest that a request may take for librdkafka.
+const LONGEST: Duration = Duration::from_hours(1);
+
 /// A request's options.
-struct Options(*mut sys::rd_kafka_AdminOptions_t);
+struct Options {
+    native: *mut sys::rd_kafka_AdminOptions_t,
+    /// How long we wait for the answer.
+    patience: Duration,
+}
 
 impl Options {
     fn new(client: &Arc<impl Client>, operation: Operation, timeout: Duration) -> Self {
-        // SAFETY: the client is alive; the options are ours. A time is in the range that it takes.
-        unsafe {
-            let options = sys::rd_kafka_AdminOptions_new(client.native(), operation);
-            let timeout = millis(timeout).clamp(1, 3_600_000);
-            sys::rd_kafka_AdminOptions_set_request_timeout(options, timeout, ptr::null_mut(), 0);
-            Self(options)
-        }
+        // The request always answers in time; a little more, so that it is heard.
+        Self { native: native_options(client, operation, timeout), patience: timeout + Duration::from_secs(1) }
+    }
+
+    /// Of a request to the coordinator of a group.
+    ///
+    /// One that ends by its own time-out while the coordinator is away leaves librdkafka with an address that it has
+    /// freed: when the coordinator is back, an assertion ends the process (confluentinc/librdkafka#3663). So we give it
+    /// up, and it does not: its answer comes to a queue that is not there any more, or its client goes first, as it does
+    /// when brokers were silent.
+    fn of_coordinator(client: &Arc<impl Client>, operation: Operation, timeout: Duration) -> Self {
+        Self { native: native_options(client, operation, LONGEST), patience: timeout }
+    }
+}
+
+fn native_options(
+    client: &Arc<impl Client>,
+    operation: Operation,
+    timeout: Duration,
+) -> *mut sys::rd_kafka_AdminOptions_t {
+    // SAFETY: the client is alive; the options are the caller's. A time is in the range that it takes.
+    unsafe {
+        let options = sys::rd_kafka_AdminOptions_new(client.native(), operation);
+        let timeout = millis(timeout).clamp(1, millis(LONGEST));
+        sys::rd_kafka_AdminOptions_set_request_timeout(options, timeout, ptr::null_mut(), 0);
+        options
     }
 }
 
 impl Drop for Options {
     fn drop(&mut self) {
         // SAFETY: they are ours.
-        unsafe { sys::rd_kafka_AdminOptions_destroy(self.0) }
+        unsafe { sys::rd_kafka_AdminOptions_destroy(self.native) }
     }
 }
 
@@ -60,16 +86,13 @@ impl Drop for Options {
 fn ask(
     client: &Arc<impl Client>,
     options: &Options,
-    timeout: Duration,
     send: impl FnOnce(*const sys::rd_kafka_AdminOptions_t, *mut sys::rd_kafka_queue_t),
 ) -> Result<Answer, Fault> {
     let queue = Queue::new(client);
-    send(options.0, queue.as_ptr());
-    // The request has a time-out of its own and always answers; a little more, so that it is heard.
-    let patience = timeout + Duration::from_secs(1);
+    send(options.native, queue.as_ptr());
     // SAFETY: the queue is alive; the event is ours from here on.
     unsafe {
-        let event = sys::rd_kafka_queue_poll(queue.as_ptr(), millis(patience));
+        let event = sys::rd_kafka_queue_poll(queue.as_ptr(), millis(options.patience));
         if event.is_null() {
             return Err(Fault::of_code(RDKafkaErrorCode::OperationTimedOut));
         }

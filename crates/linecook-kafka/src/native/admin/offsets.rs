@@ -53,9 +53,9 @@ pub(crate) fn offsets_at(
     let asked = list(partitions.iter().map(|at| (at, offset)));
     // SAFETY: options and list live as long as the call, which copies them; the answer is ours.
     unsafe {
-        let error = sys::rd_kafka_AdminOptions_set_isolation_level(options.0, level);
+        let error = sys::rd_kafka_AdminOptions_set_isolation_level(options.native, level);
         sys::rd_kafka_error_destroy(error); // none: the level is one of the two
-        let answer = ask(client, &options, timeout, |options, queue| {
+        let answer = ask(client, &options, |options, queue| {
             sys::rd_kafka_ListOffsets(client.native(), asked.ptr(), options, queue);
         })?;
         let mut count = 0;

@@ -83,7 +83,7 @@ pub(crate) fn create_topics(
     // SAFETY: names and settings live as long as the calls, which copy them; the list is ours, as is the answer.
     unsafe {
         let mut list: Vec<_> = topics.iter().map(|topic| new_topic(topic)).collect();
-        let answer = ask(client, &options, timeout, |options, queue| {
+        let answer = ask(client, &options, |options, queue| {
             sys::rd_kafka_CreateTopics(client.native(), list.as_mut_ptr(), list.len(), options, queue);
         });
         sys::rd_kafka_NewTopic_destroy_array(list.as_mut_ptr(), list.len());
@@ -135,7 +135,7 @@ pub(crate) fn topic_ids(
     // SAFETY: the names live as long as the collection is made, which copies them; the answer is ours.
     unsafe {
         let collection = sys::rd_kafka_TopicCollection_of_topic_names(addresses.as_mut_ptr(), addresses.len());
-        let answer = ask(client, &options, timeout, |options, queue| {
+        let answer = ask(client, &options, |options, queue| {
             sys::rd_kafka_DescribeTopics(client.native(), collection, options, queue);
         });
         sys::rd_kafka_TopicCollection_destroy(collection);
