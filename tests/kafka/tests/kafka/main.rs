@@ -10,6 +10,7 @@ mod client;
 mod echo;
 #[cfg(feature = "kafka")]
 mod granted;
+mod process;
 #[cfg(feature = "kafka")]
 mod program;
 mod proxy;

@@ -4,7 +4,7 @@ use std::{
     io::{BufRead as _, BufReader},
     net::{Ipv4Addr, TcpListener},
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::{
     client::{TOPIC_EXISTS, answers_within, create_topic},
+    process::Process,
     until,
 };
 
@@ -20,8 +21,8 @@ fn its_screen_says_where_and_a_signal_ends_it_in_good_order() {
     let mut kafka = Kafka::start(&["--port", "0"]);
     assert!(answers_within(&kafka.line("servers"), crate::PATIENCE));
     let folder = kafka.line("data");
-    kafka.signal("-TERM");
-    assert_eq!(kafka.wait().code(), Some(0));
+    kafka.process.signal("-TERM");
+    assert_eq!(kafka.process.wait().code(), Some(0));
     assert!(!Path::new(&folder).exists());
 }
 
@@ -32,8 +33,8 @@ fn data_that_has_a_folder_is_there_the_next_time() {
     for expected in [0, TOPIC_EXISTS] {
         let mut kafka = Kafka::start(&arguments);
         assert_eq!(create_topic(&kafka.line("servers"), "orders").unwrap(), expected);
-        kafka.signal("-INT");
-        assert_eq!(kafka.wait().code(), Some(0));
+        kafka.process.signal("-INT");
+        assert_eq!(kafka.process.wait().code(), Some(0));
     }
 }
 
@@ -41,8 +42,8 @@ fn data_that_has_a_folder_is_there_the_next_time() {
 fn the_broker_does_not_outlive_it() {
     let mut kafka = Kafka::start(&["--port", "0"]);
     let (servers, folder) = (kafka.line("servers"), kafka.line("data"));
-    kafka.child.kill().unwrap();
-    kafka.wait();
+    kafka.process.kill();
+    kafka.process.wait();
     until("it is gone", || !answers_within(&servers, Duration::from_secs(1)));
     until("its folder is gone", || !Path::new(&folder).exists());
 }
@@ -59,47 +60,25 @@ fn a_port_that_is_taken_is_named() {
 }
 
 struct Kafka {
-    child: Child,
+    process: Process,
     screen: Vec<String>,
 }
 
 impl Kafka {
     fn start(arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kafka-broker"));
-        let mut child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let (process, output) = Process::start(Command::new(env!("CARGO_BIN_EXE_kafka-broker")).args(arguments));
         let mut screen = Vec::new();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        for line in BufReader::new(output).lines() {
             screen.push(line.unwrap());
             if screen.last().unwrap().trim().starts_with("stop") {
                 break;
             }
         }
-        Self { child, screen }
+        Self { process, screen }
     }
 
     fn line(&self, name: &str) -> String {
         let found = self.screen.iter().find_map(|line| line.trim().strip_prefix(name));
         found.unwrap_or_else(|| panic!("it did not start: {:?}", self.screen)).trim().to_owned()
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
-    }
-
-    fn wait(&mut self) -> ExitStatus {
-        let mut ended = None;
-        until("it has ended", || {
-            ended = self.child.try_wait().unwrap();
-            ended.is_some()
-        });
-        ended.unwrap()
-    }
-}
-
-impl Drop for Kafka {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }

@@ -3,14 +3,14 @@
 use std::{
     io::{BufRead as _, BufReader},
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
 };
 
 use tempfile::TempDir;
 
-use crate::{PATIENCE, screen::program, until};
+use crate::{PATIENCE, process::Process, screen::program, until};
 
 const NAMES: [&str; 6] =
     ["pizza-service", "sauce-service", "cheese-service", "meat-service", "veggie-service", "cheese-reporter"];
@@ -27,8 +27,8 @@ fn all_get_kafkas_flags_and_end_with_the_first_signal() {
     let mut expected = NAMES.map(|name| format!("{name:15} | --log kafka --bootstrap-servers there:1 --workers 2"));
     expected.sort_unstable();
     assert_eq!(lines, expected);
-    services.signal("-INT");
-    assert!(services.wait().success());
+    services.process.signal("-INT");
+    assert!(services.process.wait().success());
     let rest = services.rest();
     assert_eq!(rest.iter().filter(|line| line.ends_with("| bye")).count(), 6, "{rest:?}");
     assert!(rest.contains(&"sauce-service   | has ended with exit status: 0".to_owned()), "{rest:?}");
@@ -43,8 +43,8 @@ fn one_that_ends_by_itself_is_told_of_and_the_others_go_on() {
         lines.iter().any(|line| line == ended) && lines.iter().filter(|line| line.contains("| id")).count() == 5
     };
     services.lines_until(is_told);
-    services.signal("-TERM");
-    assert_eq!(services.wait().code(), Some(1));
+    services.process.signal("-TERM");
+    assert_eq!(services.process.wait().code(), Some(1));
     assert_eq!(services.rest().iter().filter(|line| line.ends_with("| bye")).count(), 5);
 }
 
@@ -54,10 +54,10 @@ fn a_second_signal_kills_those_that_do_not_end() {
     let folder = kitchen(deaf);
     let mut services = Services::start(folder.path(), &[]);
     services.lines_until(|lines| lines.iter().filter(|line| line.contains("| id")).count() == 6);
-    services.signal("-TERM");
+    services.process.signal("-TERM");
     services.lines_until(|lines| lines.iter().filter(|line| line.contains("has ended")).count() == 5);
-    services.signal("-TERM");
-    assert_eq!(services.wait().code(), Some(1));
+    services.process.signal("-TERM");
+    assert_eq!(services.process.wait().code(), Some(1));
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn none_outlives_the_program_that_started_them() {
     let folder = kitchen(GOOD);
     let mut services = Services::start(folder.path(), &[]);
     let lines = services.lines_until(|lines| lines.iter().filter(|line| line.contains("| id")).count() == 6);
-    services.child.kill().unwrap();
-    services.wait();
+    services.process.kill();
+    services.process.wait();
     let ids: Vec<_> = lines.iter().filter_map(|line| line.split_once("| id ")).map(|(_, id)| id.to_owned()).collect();
     assert_eq!(ids.len(), 6);
     until("all are gone", || ids.iter().all(|id| is_gone(id)));
@@ -104,19 +104,18 @@ fn is_gone(id: &str) -> bool {
 }
 
 struct Services {
-    child: Child,
+    process: Process,
     lines: Receiver<String>,
 }
 
 impl Services {
     fn start(binaries: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_services"));
-        command.arg("--binaries").arg(binaries).args(arguments);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
+        let (process, output) = Process::start(command.arg("--binaries").arg(binaries).args(arguments));
         let (told, lines) = mpsc::channel();
+        let out = BufReader::new(output);
         thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
-        Self { child, lines }
+        Self { process, lines }
     }
 
     /// All that it prints until that is so.
@@ -130,26 +129,5 @@ impl Services {
 
     fn rest(&self) -> Vec<String> {
         self.lines.iter().collect()
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
-    }
-
-    fn wait(&mut self) -> ExitStatus {
-        let mut ended = None;
-        until("it has ended", || {
-            ended = self.child.try_wait().unwrap();
-            ended.is_some()
-        });
-        ended.unwrap()
-    }
-}
-
-impl Drop for Services {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }
