@@ -10,7 +10,7 @@
 //! comes while transactions wait goes through the queue as well, so that appends keep their order.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque, btree_map::Entry},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -21,7 +21,7 @@ use std::{
 };
 
 use linecook_log::{
-    Acknowledgement, Batch, BatchBuilder, Clock, Error, ErrorKind, Offset, Result, Ticket, TopicPartition,
+    Acknowledgement, Batch, BatchBuilder, Clock, Error, ErrorKind, GroupName, Offset, Result, Ticket, TopicPartition,
     waiting::Wakeup,
 };
 use parking_lot::Mutex;
@@ -79,6 +79,9 @@ struct Awaited {
     bytes: usize,
     ack: Arc<Ack>,
 }
+
+/// The transactions of each service: in another process services may have this one's instance name.
+type Named = BTreeMap<GroupName, Transactions>;
 
 /// A producer that appends without transactions, and what it hears.
 struct Line {
@@ -270,7 +273,7 @@ impl Shared {
     }
 
     fn run(&self) {
-        let mut transactions = None;
+        let mut transactions = Named::new();
         loop {
             let line = Arc::clone(&self.state.lock().line);
             while deliveries::serve(&line.queue, Duration::ZERO, |event| self.see(event)) {}
@@ -322,7 +325,7 @@ impl Shared {
     }
 
     /// Does the next transaction, if one waits and nothing before it is outstanding. Returns whether it did.
-    fn do_queued(&self, transactions: &mut Option<Transactions>) -> bool {
+    fn do_queued(&self, transactions: &mut Named) -> bool {
         let mut state = self.state.lock();
         if state.queued.is_empty() || !state.awaited.is_empty() {
             return false;
@@ -337,12 +340,13 @@ impl Shared {
         true
     }
 
-    fn transact(&self, kept: &mut Option<Transactions>, queued: &Queued) -> Result<Ticket> {
-        let transactions = match kept {
-            Some(transactions) => transactions,
-            None => {
-                let name = format!("{}.append", self.options.instance);
-                kept.insert(Transactions::begin_with(&self.options, &self.cluster.news, &self.clock, &name)?)
+    fn transact(&self, kept: &mut Named, queued: &Queued) -> Result<Ticket> {
+        let service = queued.batch.origin()?.service;
+        let transactions = match kept.entry(service.clone()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let name = format!("{}.{}.append", entry.key(), self.options.instance);
+                entry.insert(Transactions::begin_with(&self.options, &self.cluster.news, &self.clock, &name)?)
             }
         };
         let outputs = [(queued.to.clone(), queued.batch.clone())];
@@ -353,7 +357,7 @@ impl Shared {
             }
             Ended::Refused(error) => Err(error),
             Ended::RefusedAndOver(error) | Ended::Lost(error) => {
-                kept.take();
+                kept.remove(&service);
                 Err(error)
             }
         }

@@ -156,7 +156,12 @@ pub(crate) fn until(clock: &dyn Clock, what: &str, mut is_so: impl FnMut() -> bo
 }
 
 pub(crate) fn batch_of(numbers: &[u64]) -> BatchBuilder {
-    let service = GroupName::new("kitchen").unwrap();
+    batch_by("kitchen", numbers)
+}
+
+/// One that a service makes.
+pub(crate) fn batch_by(service: &str, numbers: &[u64]) -> BatchBuilder {
+    let service = GroupName::new(service).unwrap();
     let mut batch = BatchBuilder::new(&Origin { service, taken_at: Timestamp(1), attempt: 1, source: None }, 0);
     for number in numbers {
         let text = text_of(*number);

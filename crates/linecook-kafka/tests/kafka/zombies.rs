@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use linecook_log::{Clock as _, Commit, ErrorKind, Log as _, Offset, Output, Poll, TopicName};
 
-use crate::kitchen::{Kitchen, SESSION_TIMEOUT, at, batch_of, read_all};
+use crate::kitchen::{Kitchen, SESSION_TIMEOUT, at, batch_by, batch_of, read_all};
 
 /// What a redrive does: it consumes nothing, and says so by the offset that is committed already.
 fn redrive(source: &TopicName, target: &TopicName, offset: Offset) -> Commit {
@@ -105,4 +105,23 @@ fn who_has_nothing_to_do_is_no_zombie() {
         let poll = member.poll(Duration::from_millis(100), 1 << 20).unwrap();
         assert!(matches!(poll, Poll::Idle), "{poll:?}");
     }
+}
+
+/// Services on one host have one instance name, each in a data folder of its own. Appends of several records went by that
+/// name alone: each put out the other's producer.
+#[test]
+fn services_with_one_instance_name_do_not_put_out_each_others_appends() {
+    let kitchen = Kitchen::shared();
+    let log = kitchen.open("first");
+    let to = at(&kitchen.topic(&log, "orders", 1), 0);
+    let mut options = kitchen.options("second");
+    options.instance = kitchen.instance("first");
+    let other = kitchen.open_with(options);
+    for number in 0..3 {
+        for (log, service) in [(&log, "pizza-service"), (&other, "bar-service")] {
+            let batch = batch_by(service, &[number, number + 100]);
+            kitchen.wait(log.append(&to, batch).unwrap()).unwrap();
+        }
+    }
+    assert_eq!(read_all(&log, &to).len(), 12);
 }
