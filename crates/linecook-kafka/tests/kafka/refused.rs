@@ -136,7 +136,10 @@ fn who_may_not_use_a_topic_hears_it_from_each_call() {
     // It sees them, and may neither read nor write.
     [&source, &target].into_iter().for_each(|it| guarded.allow(Operation::Describe, &Resource::topic(it.as_str())));
     guarded.allow(Operation::All, &Resource::group("f").and_all_that_begin_so());
-    guarded.allow(Operation::All, &Resource::transactional_id("f").and_all_that_begin_so());
+    // Members by their group's name, appends by their service's.
+    for name in ["f", "kitchen."] {
+        guarded.allow(Operation::All, &Resource::transactional_id(name).and_all_that_begin_so());
+    }
     kitchen.until("it sees the topics", || log.describe().unwrap().len() == 2);
     check(&log.read(&at(&source, 0), Offset(0), 1).unwrap_err(), &[source.as_str(), "right"]);
     for size in [1, 2] {
