@@ -4,7 +4,7 @@
 //! whose answer was lost on the way, and the one that came after it; or a member that is on its way out, and the one that
 //! has joined in its place. So within some time of such trouble being fenced once is no reason to end, and twice is.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use parking_lot::Mutex;
 
@@ -14,7 +14,8 @@ pub(crate) struct Fencing(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     troubled_at: Option<Duration>,
-    excused_at: Option<Duration>,
+    /// By name: each member of a process may have been its own successor.
+    excused_at: HashMap<String, Duration>,
 }
 
 impl Fencing {
@@ -23,14 +24,14 @@ impl Fencing {
         self.0.lock().troubled_at = Some(now);
     }
 
-    /// Whether being fenced now may be one's own doing; it is so once in that time.
-    pub(crate) fn is_excused(&self, now: Duration, within: Duration) -> bool {
+    /// Whether who has that name may have been fenced by its own process; it is so once in that time.
+    pub(crate) fn is_excused(&self, name: &str, now: Duration, within: Duration) -> bool {
         let mut state = self.0.lock();
         let is_recent = |at: Option<Duration>| at.is_some_and(|at| now.saturating_sub(at) <= within);
-        if !is_recent(state.troubled_at) || is_recent(state.excused_at) {
+        if !is_recent(state.troubled_at) || is_recent(state.excused_at.get(name).copied()) {
             return false;
         }
-        state.excused_at = Some(now);
+        state.excused_at.insert(name.to_owned(), now);
         true
     }
 }
@@ -43,13 +44,15 @@ mod tests {
     fn who_is_fenced_after_trouble_is_excused_once() {
         let (fencing, within) = (Fencing::default(), Duration::from_secs(30));
         let at = Duration::from_secs;
-        assert!(!fencing.is_excused(at(1), within), "without trouble it is somebody else");
+        assert!(!fencing.is_excused("cook", at(1), within), "without trouble it is somebody else");
         fencing.trouble(at(2));
-        assert!(fencing.is_excused(at(20), within));
+        assert!(fencing.is_excused("cook", at(20), within));
         fencing.trouble(at(21));
-        assert!(!fencing.is_excused(at(22), within), "twice is somebody else");
-        assert!(!fencing.is_excused(at(52), within), "it was long ago");
+        assert!(!fencing.is_excused("cook", at(22), within), "twice is somebody else");
+        assert!(!fencing.is_excused("cook", at(52), within), "it was long ago");
         fencing.trouble(at(60));
-        assert!(fencing.is_excused(at(61), within));
+        assert!(fencing.is_excused("cook", at(61), within));
+        assert!(fencing.is_excused("chef", at(61), within), "each name once");
+        assert!(!fencing.is_excused("chef", at(62), within));
     }
 }

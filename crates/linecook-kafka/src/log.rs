@@ -11,7 +11,7 @@ use linecook_log::{
 use crate::{
     Options, cluster,
     member::KafkaMember,
-    native::admin::{self, Isolation},
+    native::admin::{self, FoundTopic, Isolation},
     rows::KafkaRows,
     shared::{End, Shared, dropped_name, is_dropped_name},
     tables,
@@ -152,6 +152,12 @@ impl Log for KafkaLog {
     fn declare_groups(&self, groups: &[GroupSpec]) -> Result<()> {
         self.shared.check_open()?;
         groups.iter().try_for_each(|group| self.declare_group(group))
+    }
+
+    fn topics(&self) -> Result<Vec<TopicSpec>> {
+        self.shared.check_open()?;
+        let spec = |topic: FoundTopic| TopicSpec { name: topic.name, partition_count: topic.partition_count };
+        Ok(self.shared.cluster.topics()?.into_iter().map(spec).collect())
     }
 
     fn describe(&self) -> Result<Vec<TopicDescription>> {

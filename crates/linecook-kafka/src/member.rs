@@ -57,6 +57,8 @@ const LOOK_FOR_BROKERS_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct KafkaMember {
     shared: Arc<Shared>,
     spec: MemberSpec,
+    /// To the brokers, in its group and as a producer.
+    name: String,
     /// Among the members of this process.
     id: u64,
     /// How many partitions each input's topics have.
@@ -112,14 +114,19 @@ impl KafkaMember {
         let failed =
             |error| fault::error(format!("the group cannot be joined: group={}", spec.group), client::fault_in(&error));
         consumer.subscribe(&subscribed).map_err(failed)?;
-        let mut open = Open { queues, events, consumer, owes_answer: false, transactions: None, restoring: None };
-        // After it has begun to join: who is replaced hears from the group that it is, and not only that its producer is.
-        open.transactions = Some(Transactions::begin_with(&shared.options, news, &shared.clock, &name)?);
+        let open = Open { queues, events, consumer, owes_answer: false, transactions: None, restoring: None };
         let clients = Arc::new(Clients { wakeup, open: Mutex::new(Some(open)) });
-        let id = shared.add_member(&clients)?;
+        // After it has begun to join: who is replaced hears from the group that it is, and not only that its producer is.
+        let transactions = Transactions::begin_with(&shared.options, news, &shared.clock, &name);
+        let added = transactions.and_then(|transactions| {
+            clients.open.lock().as_mut().expect("nobody has let it go").transactions = Some(transactions);
+            shared.add_member(&clients)
+        });
+        let id = added.inspect_err(|_| clients.end())?;
         Ok(Self {
             shared: Arc::clone(shared),
             spec,
+            name,
             id,
             partition_counts,
             clients,
@@ -197,7 +204,7 @@ impl KafkaMember {
     /// It was put out by one of its name.
     fn fenced(&mut self) -> Error {
         let within = self.shared.options.session_timeout * 3;
-        if self.shared.cluster.fencing.is_excused(self.shared.clock.monotonic(), within) {
+        if self.shared.cluster.fencing.is_excused(&self.name, self.shared.clock.monotonic(), within) {
             self.over = Some(Over::Unknown);
             return Error::new(
                 ErrorKind::Unknown,

@@ -21,8 +21,8 @@ pub struct Options {
     pub rows_folder: PathBuf,
     /// How long a process may be gone before others get its partitions; also how long a transaction may take. 10 s.
     pub session_timeout: Duration,
-    /// The largest record, key and value and headers together. 1,000,000 bytes and what a broker adds, as Kafka itself
-    /// takes them by default.
+    /// The largest record, key and value and headers together. 1 MiB. A broker by default takes a batch of 1,048,588 bytes,
+    /// what it adds and our header included: what is only just smaller than a MiB it refuses itself, with its size.
     pub max_record_bytes: usize,
     /// What to do when records that a group has not read are gone.
     pub gap: Gap,

@@ -20,6 +20,10 @@ use linecook_log::{
 pub(crate) const NAME: &CStr = c"linecook";
 
 const VERSION: u8 = 1;
+/// What the first byte of a header of ours may be. Others may use the name, too: one that begins otherwise, as a text does,
+/// or is shorter than any of ours is theirs.
+const VERSIONS: std::ops::RangeInclusive<u8> = 1..=15;
+const SHORTEST: usize = 22;
 const HAS_SOURCE: u8 = 1;
 const HAS_TIMESTAMP: u8 = 2;
 const FLAGS_AT: usize = 1;
@@ -83,6 +87,9 @@ pub(crate) struct Told {
 /// name which somebody else has written.
 pub(crate) fn split(header: &[u8]) -> Result<Option<(&[u8], Option<Timestamp>)>> {
     let [version, flags, ..] = header else { return Ok(None) };
+    if !VERSIONS.contains(version) || header.len() < SHORTEST {
+        return Ok(None);
+    }
     if *version != VERSION {
         let text = format!(
             "the header linecook of a record has another format version: found={version} known={VERSION}; a newer \
@@ -184,9 +191,14 @@ mod tests {
 
     #[test]
     fn an_unknown_version_is_refused_and_what_is_not_ours_is_left_alone() {
-        let error = split(&[2, 0, 0]).unwrap_err().to_string();
+        let mut newer = [0; SHORTEST];
+        newer[0] = 2;
+        let error = split(&newer).unwrap_err().to_string();
         assert!(error.contains("found=2 known=1"), "{error}");
         assert_eq!(split(b"").unwrap(), None);
+        // A record with such a header ended its worker for good.
+        assert_eq!(split(b"{\"somebody\":\"else has a header of that name\"}").unwrap(), None);
+        assert_eq!(split(&[2, 0, 0]).unwrap(), None, "no header is so short");
         assert_eq!(read(b"\x01\x00short"), None);
     }
 }

@@ -67,16 +67,35 @@ pub(crate) struct Seat {
     pub(crate) worker: u32,
 }
 
-/// All rows that are here.
+/// All rows that are here. Stores are opened, flushed and closed a partition at a time: who reads others does not wait.
 pub(crate) struct Tables {
     folder: PathBuf,
-    open: RwLock<HashMap<TableKey, Arc<LocalTable>>>,
+    places: RwLock<HashMap<TableKey, Arc<TablePlace>>>,
     ended: RwLock<Option<Error>>,
+}
+
+/// Where the rows of a partition are, while they are here.
+#[derive(Default)]
+struct TablePlace {
+    /// Held by whoever opens or closes their folder.
+    turn: Mutex<()>,
+    table: RwLock<Option<Arc<LocalTable>>>,
+}
+
+impl TablePlace {
+    fn table(&self) -> Option<Arc<LocalTable>> {
+        self.table.read().clone()
+    }
+
+    /// Takes them away, if that is so of them.
+    fn take_if(&self, is_so: impl FnOnce(&LocalTable) -> bool) -> Option<Arc<LocalTable>> {
+        self.table.write().take_if(|table| is_so(table))
+    }
 }
 
 impl Tables {
     pub(crate) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), open: RwLock::default(), ended: RwLock::default() }
+        Self { folder: folder.to_owned(), places: RwLock::default(), ended: RwLock::default() }
     }
 
     /// The rows of a partition for the member that owns it from here on; nobody else writes them any more. `topic_id` is
@@ -91,21 +110,23 @@ impl Tables {
         (topic_id, bounds): (&str, Bounds),
         now: Timestamp,
     ) -> Result<Arc<LocalTable>> {
+        let place = Arc::clone(self.places.write().entry(key.clone()).or_default());
+        let _turn = place.turn.lock();
         self.check_open()?;
-        let mut open = self.open.write();
-        if let Some(table) = open.get(key) {
+        if let Some(table) = place.table() {
             let mut state = table.state.lock();
             // Another process may have had them since, for long enough.
             if state.topic_id == topic_id && table.read(|store| is_trusted(store, bounds, now))? {
                 (state.owner, state.seat) = (owner, seat);
-                return Ok(Arc::clone(table));
+                drop(state);
+                return Ok(table);
             }
         }
-        if let Some(other) = open.remove(key) {
+        if let Some(other) = place.take_if(|_| true) {
             other.close()?;
         }
         let table = Arc::new(self.open(key, (owner, seat), (topic_id, bounds), now)?);
-        open.insert(key.clone(), Arc::clone(&table));
+        *place.table.write() = Some(Arc::clone(&table));
         Ok(table)
     }
 
@@ -133,23 +154,30 @@ impl Tables {
 
     /// Those rows, if they are here.
     pub(crate) fn find(&self, key: &TableKey) -> Option<Arc<LocalTable>> {
-        self.open.read().get(key).cloned()
+        self.places.read().get(key)?.table()
     }
 
     /// Lets the rows of a partition go that another process is going to own.
     pub(crate) fn let_go(&self, key: &TableKey, owner: u64) {
-        let mut open = self.open.write();
-        if open.get(key).is_some_and(|table| table.state.lock().owner == owner) {
-            close_all(open.remove(key));
+        let place = self.places.read().get(key).cloned();
+        if let Some(place) = place {
+            let _turn = place.turn.lock();
+            place.take_if(|table| table.state.lock().owner == owner).inspect(|table| close(table));
         }
     }
 
     /// Lets go what a worker had before and does not own any more.
     pub(crate) fn let_go_others(&self, service: &GroupName, seat: &Seat, is_owned: impl Fn(&TableKey) -> bool) {
-        let mut open = self.open.write();
-        let gone =
-            open.extract_if(|key, table| key.service == *service && table.state.lock().seat == *seat && !is_owned(key));
-        close_all(gone.map(|(_, table)| table));
+        for (key, place) in self.places() {
+            if key.service == *service && !is_owned(&key) {
+                let _turn = place.turn.lock();
+                place.take_if(|table| table.state.lock().seat == *seat).inspect(|table| close(table));
+            }
+        }
+    }
+
+    fn places(&self) -> Vec<(TableKey, Arc<TablePlace>)> {
+        self.places.read().iter().map(|(key, place)| (key.clone(), Arc::clone(place))).collect()
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
@@ -159,27 +187,26 @@ impl Tables {
     /// Persists everything and ends.
     pub(crate) fn close(&self, reason: &Error) {
         self.ended.write().get_or_insert_with(|| fault::copy_of(reason));
-        close_all(self.open.write().drain().map(|(_, table)| table));
+        for (_, place) in self.places() {
+            let _turn = place.turn.lock();
+            place.take_if(|_| true).inspect(|table| close(table));
+        }
     }
 
     /// Ends without persisting anything.
     pub(crate) fn abandon(&self, reason: &Error) {
         self.ended.write().get_or_insert_with(|| fault::copy_of(reason));
-        for (_, table) in self.open.write().drain() {
-            table.store.write().take();
+        for (_, place) in self.places() {
+            let _turn = place.turn.lock();
+            place.take_if(|_| true).inspect(|table| drop(table.store.write().take()));
         }
     }
 }
 
 /// What is not persisted is restored from the changelog.
-fn close_all(tables: impl IntoIterator<Item = Arc<LocalTable>>) {
-    for table in tables {
-        if let Err(error) = table.close() {
-            tracing::warn!(
-                error = error.chain(),
-                "rows could not be persisted; they are restored from their changelog"
-            );
-        }
+fn close(table: &LocalTable) {
+    if let Err(error) = table.close() {
+        tracing::warn!(error = error.chain(), "rows could not be persisted; they are restored from their changelog");
     }
 }
 

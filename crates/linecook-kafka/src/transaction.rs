@@ -5,7 +5,8 @@
 //!              │            │              │              │ no answer in time, or fatal
 //!              └────────────┴──────────────┴─ abort       └──────────► Lost: it may be either
 //!                                              │ done ──► Refused: nothing of it happened
-//!                                              └ failed ─► Lost
+//!                                              │ failed ► RefusedAndOver: the same, and the producer is over
+//!                                              └ fenced ► Lost: the name may be another's
 //! ```
 //!
 //! The offsets are sent while the records are on their way. After an attempt to commit nothing is aborted: the broker may

@@ -58,8 +58,19 @@ impl Watcher {
     /// Where the partition ends now, transactions that are not finished included.
     pub(crate) fn end_of(&self, at: &TopicPartition) -> Arc<Target> {
         let target = Arc::new(Target::new());
-        self.shared.state.lock().ends.push((at.clone(), Arc::downgrade(&target)));
-        self.shared.wakeup.raise();
+        let mut state = self.shared.state.lock();
+        match &state.ended {
+            Some(reason) => {
+                let reason = fault::copy_of(reason);
+                drop(state);
+                target.set(Err(reason)); // nobody looks any more
+            }
+            None => {
+                state.ends.push((at.clone(), Arc::downgrade(&target)));
+                drop(state);
+                self.shared.wakeup.raise();
+            }
+        }
         target
     }
 
@@ -125,7 +136,15 @@ impl Acknowledgement for SeenAck {
         }
         drop(outcome);
         if !std::mem::replace(&mut *self.is_asked.lock(), true) {
-            self.shared.state.lock().unseen.push(Arc::downgrade(&self.unseen));
+            let mut state = self.shared.state.lock();
+            if let Some(reason) = &state.ended {
+                let reason = fault::copy_of(reason);
+                drop(state);
+                self.unseen.set(Err(fault::copy_of(&reason)));
+                return Poll::Ready(Err(reason)); // nobody looks any more
+            }
+            state.unseen.push(Arc::downgrade(&self.unseen));
+            drop(state);
             self.shared.wakeup.raise();
         }
         Poll::Pending
@@ -141,8 +160,8 @@ impl Shared {
             };
             self.tell_ends(&ends);
             let is_waiting = self.look(&unseen);
-            if let Some(reason) = &self.state.lock().ended {
-                return self.give_up(reason, &ends, &unseen);
+            if let Some((reason, left)) = self.left_at_the_end() {
+                return give_up(&reason, left);
             }
             self.wakeup.wait(if is_waiting { ASK_AGAIN_AFTER } else { Duration::from_secs(60) });
         }
@@ -193,16 +212,22 @@ impl Shared {
         Ok(self.cluster.stable_offsets(&consumed.group, &consumed.partitions)?.is_some())
     }
 
-    fn give_up(&self, reason: &Error, ends: &[(TopicPartition, Weak<Target>)], unseen: &[Weak<Unseen>]) {
-        for (_, target) in ends {
-            if let Some(target) = target.upgrade() {
-                target.set(Err(fault::copy_of(reason)));
-            }
-        }
-        for unseen in unseen.iter().filter_map(Weak::upgrade) {
-            if unseen.outcome.lock().seen.is_none() {
-                unseen.set(Err(fault::copy_of(reason)));
-            }
+    /// Once it is over: why, and what was wanted until then. Nobody adds to it any more.
+    fn left_at_the_end(&self) -> Option<(Error, State)> {
+        let mut state = self.state.lock();
+        let reason = fault::copy_of(state.ended.as_ref()?);
+        let (ends, unseen) = (std::mem::take(&mut state.ends), std::mem::take(&mut state.unseen));
+        Some((reason, State { ends, unseen, ended: None }))
+    }
+}
+
+fn give_up(reason: &Error, State { ends, unseen, .. }: State) {
+    for target in ends.iter().filter_map(|(_, target)| target.upgrade()) {
+        target.set(Err(fault::copy_of(reason)));
+    }
+    for unseen in unseen.iter().filter_map(Weak::upgrade) {
+        if unseen.outcome.lock().seen.is_none() {
+            unseen.set(Err(fault::copy_of(reason)));
         }
     }
 }

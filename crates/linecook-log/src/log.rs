@@ -40,6 +40,19 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// `Unavailable`.
     fn describe(&self) -> Result<Vec<TopicDescription>>;
 
+    /// All topics, in order of their names, and how many partitions each has. A log for which the ends of partitions cost
+    /// something looks at none, so it also answers when one of them cannot be reached.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    fn topics(&self) -> Result<Vec<TopicSpec>> {
+        let spec = |topic: TopicDescription| TopicSpec {
+            partition_count: u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX),
+            name: topic.name,
+        };
+        Ok(self.describe()?.into_iter().map(spec).collect())
+    }
+
     /// Appends records to a partition, outside of any group: for what comes in from outside. They are all stored or
     /// none is; several cost a log like Kafka a transaction. The call does not block; the ticket is done when they are
     /// durable.

@@ -145,7 +145,7 @@ impl Worker {
     }
 
     fn join(&mut self) -> Result<Step> {
-        let hand = Hand::new(&self.service, &self.log.describe()?)?;
+        let hand = Hand::new(&self.service, &self.log.topics()?)?;
         let spec = MemberSpec {
             group: self.service.name().clone(),
             instance: self.seat.instance.clone(),

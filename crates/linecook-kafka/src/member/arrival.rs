@@ -246,9 +246,8 @@ impl KafkaMember {
         let keep_at = self.shared.clock.monotonic() + keep::SOON;
         for (share, begins) in arrived {
             for key in self.table_keys(share) {
-                if let Some(table) = self.tables.get(&(key.table, key.partition)) {
-                    table.restored();
-                }
+                let table = self.tables.get(&(key.table, key.partition));
+                table.expect("the rows of what arrives are kept").restored();
             }
             for (at, begin) in begins {
                 let rank = self.rank_of(&at);

@@ -3,7 +3,7 @@
 use linecook_log::{Error, ErrorKind, Poll, Result, TopicPartition};
 use rdkafka::{TopicPartitionList, consumer::Consumer as _};
 
-use super::{KafkaMember, Over, arrival::Arriving, clients::Open};
+use super::{KafkaMember, Over, Share, arrival::Arriving, clients::Open};
 use crate::{
     client::Rebalance,
     native::{self, admin::list},
@@ -116,17 +116,21 @@ impl KafkaMember {
         for at in partitions {
             self.shared.progress.leave(&self.spec.group, at);
         }
-        let owned: Vec<_> = self.owned.iter().map(|owned| owned.share).collect();
+        let kept: Vec<_> = self.shares().collect();
         let inputs = &self.spec.inputs;
         self.tables.retain(|(table, partition), _| {
-            owned.iter().any(|share| share.partition == *partition && inputs[share.input].tables.contains(table))
+            kept.iter().any(|share| share.partition == *partition && inputs[share.input].tables.contains(table))
         });
+    }
+
+    /// All that it has, told or on its way.
+    fn shares(&self) -> impl Iterator<Item = Share> {
+        self.owned.iter().map(|owned| owned.share).chain(self.arriving.iter().map(|arriving| arriving.share))
     }
 
     fn let_go_former_tables(&self) {
         let seat = self.seat();
-        let shares = self.owned.iter().map(|owned| owned.share).chain(self.arriving.iter().map(|it| it.share));
-        let kept: Vec<_> = shares.flat_map(|share| self.table_keys(share)).collect();
+        let kept: Vec<_> = self.shares().flat_map(|share| self.table_keys(share)).collect();
         self.shared.tables.let_go_others(&self.spec.group, &seat, |key| kept.contains(key));
     }
 }

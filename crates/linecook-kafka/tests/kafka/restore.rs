@@ -109,6 +109,51 @@ fn who_waits_for_a_transaction_longer_than_any_may_take_says_so_and_goes_on_when
     assert_eq!(kitchen.until_owns(&mut *member, 1)[&at(&source, 0)], Offset(4));
 }
 
+/// A member that gave one partition up while the rows of others were on their way forgot those rows: it was told that it had
+/// the partitions, and could read none of their rows ever again. Any rolling start of a service with a table is that.
+#[test]
+fn rows_on_their_way_stay_when_another_partition_is_given_up() {
+    let kitchen = Kitchen::shared();
+    let log = kitchen.open("first");
+    let source = kitchen.topic(&log, "source", 3);
+    let mut member = log.join(kitchen.spec("chef", "first", &[&source], &[&table()])).unwrap();
+    kitchen.until_owns(&mut *member, 3);
+    drop(member);
+    log.abandon();
+    let stranger = stranger::begin_transaction(kitchen.servers(), &format!("{}-stranger", kitchen.group("chef")));
+    for partition in 0..3 {
+        stranger::send(&stranger, &at(&changelog(&kitchen), partition), &text_of(7), &text_of(1));
+    }
+    let (one, two) = (kitchen.open("one"), kitchen.open("two"));
+    let mut one = one.join(kitchen.spec("chef", "one", &[&source], &[&table()])).unwrap();
+    let poll_for = |members: &mut [&mut Box<dyn Member>], time| {
+        let deadline = linecook_log::Clock::monotonic(&*kitchen.clock) + time;
+        while linecook_log::Clock::monotonic(&*kitchen.clock) < deadline {
+            for member in &mut *members {
+                let poll = member.poll(Duration::from_millis(20), 1 << 20).unwrap();
+                assert!(matches!(poll, Poll::Idle), "{poll:?} while the transaction is open");
+            }
+        }
+    };
+    poll_for(&mut [&mut one], Duration::from_secs(3)); // so that its rows are on their way
+    let mut two = two.join(kitchen.spec("chef", "two", &[&source], &[&table()])).unwrap();
+    poll_for(&mut [&mut one, &mut two], Duration::from_secs(2)); // and it has given one up
+    rdkafka::producer::Producer::commit_transaction(&stranger, Duration::from_secs(10)).unwrap();
+    let mut owned = Vec::new();
+    kitchen.until("all partitions have come to somebody", || {
+        for member in [&mut one, &mut two] {
+            if let Ok(Poll::Assigned(new)) = member.poll(Duration::from_millis(20), 1 << 20) {
+                for assignment in new {
+                    let partition = assignment.partition.partition;
+                    assert_eq!(rows_of(&mut **member, &table(), partition).into_keys().collect::<Vec<_>>(), [7]);
+                    owned.push(partition);
+                }
+            }
+        }
+        owned.len() == 3
+    });
+}
+
 /// The rows that were here had higher numbers than those of the new changelog, whose rows were passed over as known.
 #[test]
 fn rows_of_a_changelog_that_was_created_anew_are_those_of_the_new_one() {

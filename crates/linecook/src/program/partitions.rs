@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use linecook_log::{Error, ErrorKind, Log, Result, TopicDescription, TopicName, TopicSpec};
+use linecook_log::{Error, ErrorKind, Log, Result, TopicName, TopicSpec};
 
 use super::Prepared;
 use crate::{Service, service::Role};
@@ -12,8 +12,7 @@ pub(crate) type PartitionCounts = HashMap<TopicName, u32>;
 
 /// What the log says.
 pub(super) fn described(log: &dyn Log) -> Result<PartitionCounts> {
-    let count = |topic: TopicDescription| (topic.name, u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX));
-    Ok(log.describe()?.into_iter().map(count).collect())
+    Ok(log.topics()?.into_iter().map(|topic| (topic.name, topic.partition_count)).collect())
 }
 
 /// Topics that have the same number of partitions, and why.

@@ -1,6 +1,11 @@
 //! A program that runs.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use linecook_log::{Clock, Log};
 use tokio::{runtime::Runtime, sync::watch};
@@ -19,6 +24,8 @@ use crate::{
 
 /// How long requests in hand may take when the program ends.
 const FINISH_REQUESTS_WITHIN: Duration = Duration::from_secs(3);
+/// The same with what workers have in hand. The log then ends under them: one that waits for a broker hears it from there.
+const FINISH_WORK_WITHIN: Duration = Duration::from_secs(5);
 
 /// A program that runs within this process, on a log that the caller has opened: for tests, and for programs that have
 /// more to do than [`main`](super::main). Dropping it stops it, too, and says nothing of what went wrong.
@@ -26,6 +33,7 @@ pub struct Running {
     server: Server,
     start: Start,
     log: Arc<dyn Log>,
+    clock: Arc<dyn Clock>,
     address: SocketAddr,
     /// Given back when nobody writes rows any more.
     _slot: Option<Slot>,
@@ -63,9 +71,18 @@ impl Running {
         let gate = Gate::closed(http::early_routes(&health, &page));
         let server = Server::start(listener, gate.clone()).map_err(|error| Stop::failed(error.to_string()))?;
         let prepared = Arc::clone(prepared);
-        let start =
-            Start::begin(Starter { prepared, log: Arc::clone(&log), clock, instance, limits, gate, health, page })?;
-        Ok(Self { server, start, log, address, _slot: slot })
+        let starter = Starter {
+            prepared,
+            log: Arc::clone(&log),
+            clock: Arc::clone(&clock),
+            instance,
+            limits,
+            gate,
+            health,
+            page,
+        };
+        let start = Start::begin(starter)?;
+        Ok(Self { server, start, log, clock, address, _slot: slot })
     }
 
     /// Where it answers.
@@ -87,11 +104,20 @@ impl Running {
     /// # Errors
     /// What went wrong with closing the log.
     pub fn stop(self) -> Result<(), Stop> {
-        let Self { server, start, log, _slot, .. } = self;
+        let Self { server, start, log, clock, _slot, .. } = self;
+        let deadline = clock.monotonic() + FINISH_WORK_WITHIN;
         // A second signal is watched for on the server's runtime, so that ends last.
         server.stop(FINISH_REQUESTS_WITHIN, || {
-            drop(start);
-            log.close().map_err(Stop::from)
+            let (has_stopped, stopped) = mpsc::channel::<()>();
+            let stopping = thread::spawn(move || {
+                drop(start);
+                drop(has_stopped);
+            });
+            let _disconnected = stopped.recv_timeout(deadline.saturating_sub(clock.monotonic()));
+            let closed = log.close().map_err(Stop::from);
+            // What a worker has panicked with was told by its own thread.
+            drop(stopping.join());
+            closed
         })
     }
 }

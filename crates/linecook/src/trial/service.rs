@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use linecook_log::{
-    Batch, BatchBuilder, GroupName, Member, NewRecord, Offset, Origin, Partition, PartitionDescription, Record,
-    SystemClock, Timestamp, TopicDescription, TopicName, TopicPartition,
+    Batch, BatchBuilder, GroupName, Member, NewRecord, Offset, Origin, Partition, Record, SystemClock, Timestamp,
+    TopicName, TopicPartition,
 };
 
 use super::memory::Memory;
@@ -71,10 +71,7 @@ impl ServiceTrial {
     /// When its declarations are faulty.
     pub fn of(service: Service) -> Self {
         let topology = Topology::of([&service]).expect("the declarations of the service fit together");
-        let partitions = vec![PartitionDescription { start: Offset(0), end: Offset(0) }];
-        let topics =
-            topology.topics().map(|(name, _)| TopicDescription { name: name.clone(), partitions: partitions.clone() });
-        let topics: Vec<_> = topics.collect();
+        let topics: Vec<_> = topology.topic_specs(1);
         let service = Arc::new(service);
         Self {
             hand: Hand::new(&service, &topics).expect("all topics of the service are there"),

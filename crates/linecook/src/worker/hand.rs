@@ -3,8 +3,8 @@
 use std::{cell::OnceCell, sync::Arc};
 
 use linecook_log::{
-    Clock, Commit, Error, Member, Offset, Partition, Record, Result, Timestamp, TopicDescription, TopicName,
-    TopicPartition, partition_of,
+    Clock, Commit, Error, Member, Offset, Partition, Record, Result, Timestamp, TopicName, TopicPartition, TopicSpec,
+    partition_of,
 };
 
 use super::{
@@ -51,7 +51,7 @@ impl Hand {
     /// # Errors
     /// `Invalid` when a topic does not exist, or one that a stage writes has another partition count than the one it
     /// reads.
-    pub(crate) fn new(service: &Arc<Service>, topics: &[TopicDescription]) -> Result<Self> {
+    pub(crate) fn new(service: &Arc<Service>, topics: &[TopicSpec]) -> Result<Self> {
         check_stages(service, topics)?;
         check_repartitions(service, topics)?;
         let with_count = |topic: &TopicName| Ok((topic.clone(), partition_count(topic, topics)?));
@@ -234,14 +234,13 @@ impl Hand {
     }
 }
 
-fn partition_count(topic: &TopicName, topics: &[TopicDescription]) -> Result<u32> {
-    let found = topics.iter().find(|described| described.name == *topic).map(|found| found.partitions.len());
-    let count = found.and_then(|count| u32::try_from(count).ok());
+fn partition_count(topic: &TopicName, topics: &[TopicSpec]) -> Result<u32> {
+    let count = topics.iter().find(|found| found.name == *topic).map(|found| found.partition_count);
     count.ok_or_else(|| Error::invalid(format!("no such topic; create it before its services start: topic={topic}")))
 }
 
 /// A stage keeps the partition, so the topics at its two ends have as many of them.
-fn check_stages(service: &Service, topics: &[TopicDescription]) -> Result<()> {
+fn check_stages(service: &Service, topics: &[TopicSpec]) -> Result<()> {
     for step in service.steps() {
         let Role::Stage { to } = &step.role else { continue };
         let (from_count, to_count) = (partition_count(&step.from, topics)?, partition_count(to, topics)?);
@@ -257,7 +256,7 @@ fn check_stages(service: &Service, topics: &[TopicDescription]) -> Result<()> {
 }
 
 /// A record is moved to the partition of its number in its own topic.
-fn check_repartitions(service: &Service, topics: &[TopicDescription]) -> Result<()> {
+fn check_repartitions(service: &Service, topics: &[TopicSpec]) -> Result<()> {
     for (from, to) in service.repartitions() {
         let (from_count, to_count) = (partition_count(from, topics)?, partition_count(to, topics)?);
         if from_count != to_count {

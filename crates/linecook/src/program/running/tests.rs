@@ -132,7 +132,7 @@ fn it_ends_at_once_while_it_is_still_trying() {
     let running = start(&log);
     // After the fourth attempt the pause is 0.8 s.
     while log.0.lock().create_errors.len() > FOR_EVER - 4 {
-        std::thread::park_timeout(Duration::from_millis(5));
+        thread::park_timeout(Duration::from_millis(5));
     }
     let begun = now();
     running.stop().unwrap();
