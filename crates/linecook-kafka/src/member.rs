@@ -51,7 +51,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// The same while partitions are on their way.
 const LOOK_SOON: Duration = Duration::from_millis(5);
 
-/// How often who is in no group looks whether its brokers are still known.
+/// How often who is in no group looks whether its brokers are still known, and who could not read a topic whether it is there.
 const LOOK_FOR_BROKERS_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) struct KafkaMember {
@@ -186,6 +186,7 @@ impl KafkaMember {
         let now = self.shared.clock.monotonic();
         if now >= self.look_for_brokers_at {
             self.look_for_brokers_at = now + LOOK_FOR_BROKERS_EVERY;
+            self.look_at_faults();
             if native::member::member_id(&open.consumer).is_none() {
                 let servers = self.shared.options.properties.servers().unwrap_or_default();
                 native::brokers::find_again(&open.consumer, servers);

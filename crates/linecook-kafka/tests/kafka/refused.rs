@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kafka_broker::{Broker, Operation, Options, Resource, Rights};
+use kafka_broker::{Broker, Certificates, ClientCertificates, Operation, Options, Resource, Rights};
 use linecook_kafka::{Clients, KafkaLog, Properties, Verdict};
 use linecook_log::{
     Clock as _, Commit, Error, ErrorKind, Log as _, Member, Offset, Output, Result, SystemClock, TopicSpec,
@@ -25,6 +25,7 @@ const COOK: &str = "User:cook";
 impl Guarded {
     fn start() -> Self {
         let options = Options::default().user("cook", "basil").rights(Rights::Granted);
+        let options = options.client_certificates(ClientCertificates::Required);
         let broker = Broker::start(options).unwrap();
         let kitchen = Kitchen::on(&broker.bootstrap_servers());
         let admin = kitchen.open("admin");
@@ -32,24 +33,42 @@ impl Guarded {
     }
 
     fn properties(&self, password: &str) -> Properties {
+        self.by("PLAIN", password)
+    }
+
+    fn by(&self, mechanism: &str, password: &str) -> Properties {
         let mut properties = Properties::of_servers(&self.broker.sasl_ssl_servers().unwrap());
         let given = [
             ("security.protocol", "SASL_SSL"),
-            ("sasl.mechanisms", "PLAIN"),
+            ("sasl.mechanisms", mechanism),
             ("sasl.username", "cook"),
             ("sasl.password", password),
         ];
-        for (name, value) in given {
-            assert_eq!(properties.add(Clients::All, name, value), Verdict::Taken);
-        }
+        add(&mut properties, &given);
         properties
     }
 
     fn trusting(&self, password: &str) -> Properties {
-        let mut properties = self.properties(password);
+        self.trust(self.properties(password))
+    }
+
+    fn trust(&self, mut properties: Properties) -> Properties {
         let authority = self.broker.certificates().unwrap().authority.display().to_string();
-        properties.add(Clients::All, "ssl.ca.location", &authority);
+        add(&mut properties, &[("ssl.ca.location", &authority)]);
         properties
+    }
+
+    /// Who shows a certificate.
+    fn with_certificate(&self) -> Properties {
+        let mut properties = Properties::of_servers(&self.broker.ssl_servers().unwrap());
+        let client = self.broker.certificates().unwrap().client.display().to_string();
+        let given = [
+            ("security.protocol", "SSL"),
+            ("ssl.keystore.location", client.as_str()),
+            ("ssl.keystore.password", Certificates::PASSWORD),
+        ];
+        add(&mut properties, &given);
+        self.trust(properties)
     }
 
     fn open(&self, properties: Properties) -> Result<KafkaLog> {
@@ -64,6 +83,12 @@ impl Guarded {
 
     fn allow(&self, operation: Operation, resource: &Resource) {
         self.broker.allow(COOK, operation, resource).unwrap();
+    }
+}
+
+fn add(properties: &mut Properties, given: &[(&str, &str)]) {
+    for (name, value) in given {
+        assert_eq!(properties.add(Clients::All, name, value), Verdict::Taken, "{name}");
     }
 }
 
@@ -86,6 +111,32 @@ fn who_is_not_let_in_hears_it_from_open() {
     // Nobody has said which authority to trust.
     check(&open_refused(&guarded, guarded.properties("basil")), &["certificate", "ssl.ca.location"]);
     drop(guarded.cook());
+}
+
+#[test]
+fn who_is_known_by_scram_or_by_a_certificate_is_let_in() {
+    let guarded = Guarded::start();
+    let topic = guarded.kitchen.topic(&guarded.admin, "orders", 1);
+    let resource = Resource::topic(topic.as_str());
+    for principal in [COOK, Certificates::CLIENT_PRINCIPAL] {
+        guarded.broker.allow(principal, Operation::All, &resource).unwrap();
+    }
+    let scram = ["SCRAM-SHA-256", "SCRAM-SHA-512"];
+    let known = scram.map(|mechanism| guarded.trust(guarded.by(mechanism, "basil")));
+    for (number, properties) in (0..).zip(known.into_iter().chain([guarded.with_certificate()])) {
+        let log = guarded.open(properties).unwrap();
+        guarded.kitchen.until("it may append", || {
+            log.append(&at(&topic, 0), batch_of(&[number])).and_then(|it| guarded.kitchen.wait(it)).is_ok()
+        });
+    }
+    assert_eq!(read_all(&guarded.admin, &at(&topic, 0)), [0, 1, 2]);
+    for mechanism in scram {
+        let wrong = guarded.trust(guarded.by(mechanism, "oregano"));
+        check(&open_refused(&guarded, wrong), &["SASL", "Authentication failed"]);
+    }
+    let mut nobody = Properties::of_servers(&guarded.broker.ssl_servers().unwrap());
+    add(&mut nobody, &[("security.protocol", "SSL")]);
+    assert!(guarded.open(guarded.trust(nobody)).and_then(|log| log.describe()).is_err(), "it shows no certificate");
 }
 
 /// A broker that goes down cuts greetings short, which librdkafka calls a refused login: a worker that heard that stopped
