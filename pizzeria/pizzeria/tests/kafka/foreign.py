@@ -3,8 +3,9 @@ that librdkafka chooses. See `python.rs` for who calls it.
 
     foreign.py read SERVERS TOPIC...            every committed record: topic, tab, value
     foreign.py watch SERVERS TOPIC...           topic, tab, how many records came just now, from now on and for ever
-    foreign.py topics SERVERS NAME=COUNT...     makes topics of so many partitions
+    foreign.py topics SERVERS NAME=COUNT...     makes topics of so many partitions; NAME=COUNT,BYTES of records no larger
     foreign.py fill SERVERS ORDERS PIZZAS       orders of so many pizzas each into `orders`, and these into `pizza`
+    foreign.py large SERVERS BYTES              two pizzas of one order into `pizza`, the first with so much on it
     foreign.py stage SERVERS FIELD SOURCE SINK  takes the place of a service that puts something on pizzas
     foreign.py order SERVERS ORDERS PIZZAS      takes the place of the pizza-service: orders, and waits until all are there
     foreign.py count SERVERS PIZZAS             takes the place of the cheese-reporter: counts until that many were seen
@@ -79,7 +80,11 @@ def watch(servers, *topics):
 
 
 def topics(servers, *counts):
-    new = [NewTopic(name, int(count), 1) for name, count in (one.split("=") for one in counts)]
+    def new_topic(name, asked):
+        count, *most_bytes = asked.split(",")
+        return NewTopic(name, int(count), 1, config={"max.message.bytes": it for it in most_bytes})
+
+    new = [new_topic(*one.split("=")) for one in counts]
     admin = AdminClient({"bootstrap.servers": servers})  # its answers come only while it is there
     for made in admin.create_topics(new).values():
         made.result()
@@ -115,6 +120,15 @@ def fill(servers, orders, pizzas):
             send(producer, "orders", order_id, json.dumps({"order_id": order_id, "count": int(pizzas)}))
         send(producer, "pizza", order_id, pizza)
         producer.poll(0)
+    producer.flush()
+
+
+def large(servers, size):
+    producer = Producer({"bootstrap.servers": servers})
+    for order_id, number, pizza in ordered(1, 2):
+        if number == 1:
+            pizza = json.dumps({**json.loads(pizza), "veggies": "x" * int(size)})
+        send(producer, "pizza", order_id, pizza)
     producer.flush()
 
 
@@ -169,4 +183,4 @@ def count(servers, pizzas):
 
 
 if __name__ == "__main__":
-    {task.__name__: task for task in (read, watch, topics, fill, stage, order, count)}[sys.argv[1]](*sys.argv[2:])
+    {task.__name__: task for task in (read, watch, topics, fill, large, stage, order, count)}[sys.argv[1]](*sys.argv[2:])

@@ -24,5 +24,6 @@ mod kitchen;
 mod python;
 mod refused;
 mod secured;
+mod too_large;
 mod waiting;
 mod watcher;
