@@ -7,7 +7,7 @@ use std::{
 };
 
 use linecook_log::{Clock, Error, ErrorKind, GroupName, Offset, Partition, Result, TopicName, TopicPartition};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::{
@@ -37,6 +37,8 @@ pub(crate) struct Cluster {
     options: Options,
     /// How many partitions each topic has. A topic keeps them.
     counts: RwLock<HashMap<TopicName, u32>>,
+    /// When all topics were asked for last.
+    asked_for_topics_at: Mutex<Duration>,
 }
 
 impl Cluster {
@@ -50,6 +52,7 @@ impl Cluster {
             clock: Arc::clone(clock),
             options: options.clone(),
             counts: RwLock::default(),
+            asked_for_topics_at: Mutex::default(),
         })
     }
 
@@ -119,7 +122,30 @@ impl Cluster {
         let mut counts = self.counts.write();
         counts.clear();
         counts.extend(found.iter().map(|topic| (topic.name.clone(), topic.partition_count)));
+        *self.asked_for_topics_at.lock() = self.clock.monotonic();
         Ok(found)
+    }
+
+    /// Which of these topics are not there, or may not be seen. What is known is `max_age` old at most, where it says that
+    /// all are there.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(crate) fn missing<'a>(
+        &self,
+        topics: impl Iterator<Item = &'a TopicName> + Clone,
+        max_age: Duration,
+    ) -> Result<Vec<TopicName>> {
+        let is_missing = |name: &&TopicName| self.known_count(name).is_none();
+        let age = self.clock.monotonic().saturating_sub(*self.asked_for_topics_at.lock());
+        if age <= max_age && topics.clone().find(is_missing).is_none() {
+            return Ok(Vec::new());
+        }
+        self.topics()?;
+        let mut missing: Vec<_> = topics.filter(is_missing).cloned().collect();
+        missing.sort();
+        missing.dedup();
+        Ok(missing)
     }
 
     /// How many partitions a topic has.

@@ -15,6 +15,7 @@ mod arrival;
 mod clients;
 mod commit;
 mod fetch;
+mod gone;
 mod keep;
 mod owned;
 mod rebalance;
@@ -51,8 +52,8 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// The same while partitions are on their way.
 const LOOK_SOON: Duration = Duration::from_millis(5);
 
-/// How often who is in no group looks whether its brokers are still known, and who could not read a topic whether it is there.
-const LOOK_FOR_BROKERS_EVERY: Duration = Duration::from_secs(5);
+/// How often a member looks whether its topics are there, and one that is in no group whether its brokers are known.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) struct KafkaMember {
     shared: Arc<Shared>,
@@ -75,7 +76,9 @@ pub(crate) struct KafkaMember {
     must_rewind: bool,
     /// What it was refused since it last got anything.
     refusal: Option<RDKafkaErrorCode>,
-    look_for_brokers_at: Duration,
+    look_at: Duration,
+    /// Topics that it reads and that are not there.
+    missing: Vec<TopicName>,
     /// Its id in the group since it owns anything.
     member_id: Option<String>,
     /// Why it is over.
@@ -136,7 +139,8 @@ impl KafkaMember {
             revoking: Vec::new(),
             must_rewind: false,
             refusal: None,
-            look_for_brokers_at: shared.clock.monotonic() + LOOK_FOR_BROKERS_EVERY,
+            missing: Vec::new(),
+            look_at: shared.clock.monotonic() + LOOK_EVERY,
             member_id: None,
             over: None,
             taken: Taken::default(),
@@ -184,9 +188,9 @@ impl KafkaMember {
             has_more = open.events.has_any();
         }
         let now = self.shared.clock.monotonic();
-        if now >= self.look_for_brokers_at {
-            self.look_for_brokers_at = now + LOOK_FOR_BROKERS_EVERY;
-            self.look_at_faults();
+        if now >= self.look_at {
+            self.look_at = now + LOOK_EVERY;
+            self.look_for_topics();
             if native::member::member_id(&open.consumer).is_none() {
                 let servers = self.shared.options.properties.servers().unwrap_or_default();
                 native::brokers::find_again(&open.consumer, servers);

@@ -41,6 +41,8 @@ use crate::{
 /// How long it may take to get a producer ready. Its predecessor's transaction is ended meanwhile.
 const READY_WITHIN: Duration = Duration::from_secs(5);
 const ABORT_WITHIN: Duration = Duration::from_secs(5);
+/// How long after a transaction has failed it is told of the record that it failed for.
+const TOLD_WITHIN: Duration = Duration::from_millis(100);
 /// How long a call may take before it is looked whether the log ends. A call goes on where it was.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 /// The same of one that begins anew.
@@ -182,7 +184,8 @@ impl Transactions {
     ) -> Result<(), Failure> {
         self.send(outputs, rows, deadline)?;
         if let Some(consumed) = consumed {
-            self.send_offsets(consumed, deadline)?;
+            let sent = self.send_offsets(consumed, deadline);
+            sent.map_err(|failure| self.better_known(failure, outputs, rows))?;
         }
         self.wait_for_deliveries(outputs, rows, deadline)
     }
@@ -243,8 +246,35 @@ impl Transactions {
             }
             serve(&self.queue, left.min(Duration::from_millis(100)), &mut self.deliveries, &self.news);
         }
-        let is_late = told::outstanding_count(&self.producer) > 0;
-        let late = is_late.then(|| Fault::of_code(RDKafkaErrorCode::OperationTimedOut));
+        if let Some(error) = self.undelivered(outputs, rows) {
+            return Err(Failure::Abortable(error));
+        }
+        if told::outstanding_count(&self.producer) == 0 {
+            return Ok(());
+        }
+        let number = self.deliveries.ends.iter().position(Option::is_none);
+        let what = format!("records were not stored in time{}", partition_of(number, outputs, rows));
+        let fault = client::reason(Fault::of_code(RDKafkaErrorCode::OperationTimedOut), &self.news);
+        Err(Failure::Abortable(fault::error(what, fault)))
+    }
+
+    /// When a record could not be stored, all that comes after it fails as well, and says less.
+    fn better_known(&mut self, failure: Failure, outputs: &[(TopicPartition, Batch)], rows: &[RowsOf<'_>]) -> Failure {
+        let deadline = self.clock.monotonic() + TOLD_WITHIN;
+        while self.deliveries.failed.is_none()
+            && told::outstanding_count(&self.producer) > 0
+            && self.clock.monotonic() < deadline
+        {
+            serve(&self.queue, Duration::from_millis(5), &mut self.deliveries, &self.news);
+        }
+        match failure {
+            Failure::Abortable(error) => Failure::Abortable(self.undelivered(outputs, rows).unwrap_or(error)),
+            failure @ Failure::Fatal(_) => failure,
+        }
+    }
+
+    /// Why a record could not be stored, if that was so of one.
+    fn undelivered(&mut self, outputs: &[(TopicPartition, Batch)], rows: &[RowsOf<'_>]) -> Option<Error> {
         let mut failed = self.deliveries.failed.take();
         if let Some((_, fault)) = &mut failed
             && is_purged(fault.code)
@@ -253,22 +283,13 @@ impl Transactions {
         }
         let is_out_of = |(_, fault): &(usize, Fault)| fault.code == RDKafkaErrorCode::OutOfOrderSequenceNumber;
         self.is_out_of_sequence = failed.as_ref().is_some_and(is_out_of);
-        let what = match failed {
-            Some((number, fault)) if fault.code == RDKafkaErrorCode::MessageSizeTooLarge => {
-                (too_large(number, outputs, rows), fault)
-            }
-            Some((number, fault)) => {
-                let to = outputs.get(number).map(|(to, _)| to);
-                let to = to.or_else(|| rows.get(number - outputs.len()).map(|(to, _)| to));
-                let to = to.map_or_else(String::new, |to| format!(": partition={to}"));
-                (format!("records could not be stored{to}"), fault)
-            }
-            None => match late {
-                Some(fault) => ("records were not stored in time".to_owned(), fault),
-                None => return Ok(()),
-            },
+        let (number, fault) = failed?;
+        let what = if fault.code == RDKafkaErrorCode::MessageSizeTooLarge {
+            too_large(number, outputs, rows)
+        } else {
+            format!("records could not be stored{}", partition_of(Some(number), outputs, rows))
         };
-        Err(Failure::Abortable(fault::error(what.0, client::reason(what.1, &self.news))))
+        Some(fault::error(what, client::reason(fault, &self.news)))
     }
 
     fn commit(&self, deadline: Duration) -> Ended {
@@ -335,6 +356,13 @@ impl Transactions {
     fn left(&self, deadline: Duration) -> Duration {
         self.news.deadline(deadline).saturating_sub(self.clock.monotonic())
     }
+}
+
+/// Names that of an output.
+fn partition_of(number: Option<usize>, outputs: &[(TopicPartition, Batch)], rows: &[RowsOf<'_>]) -> String {
+    let mut all = outputs.iter().map(|(to, _)| to).chain(rows.iter().map(|(to, _)| to));
+    let to = number.and_then(|number| all.nth(number));
+    to.map_or_else(String::new, |to| format!(": partition={to}"))
 }
 
 /// What an output has too much of: a record, or all of them together.

@@ -74,7 +74,7 @@ impl KafkaMember {
             let now = self.shared.clock.monotonic();
             self.arriving.iter_mut().for_each(|arriving| arriving.still_since = now); // it is the brokers that are still
         }
-        self.look_up_positions(open)?;
+        self.look_up_positions(open).map_err(|error| self.unless_gone(error))?;
         let mut arrived = Vec::new();
         let mut failed = None;
         let clock = Arc::clone(&self.shared.clock);
@@ -110,6 +110,9 @@ impl KafkaMember {
             let topics: Vec<_> = self.spec.topics().iter().map(|topic| topic.to_string()).collect();
             let what = format!("the group cannot be joined: group={} topics={}", self.spec.group, topics.join(","));
             return Some(fault::error(what, Fault::of_code(code)));
+        }
+        if let Some(error) = self.missing_topics() {
+            return Some(error);
         }
         let arriving = self.arriving.iter().find_map(|arriving| match &arriving.stage {
             Stage::Stuck { why, .. } => Some(why),
@@ -176,7 +179,10 @@ impl KafkaMember {
                 }
             }
             let stage = match missing {
-                Some(why) => Stage::Stuck { why, again_at: now + LOOK_FOR_MISSING_AFTER },
+                Some(why) => {
+                    self.tell_of_gap(share, &why);
+                    Stage::Stuck { why, again_at: now + LOOK_FOR_MISSING_AFTER }
+                }
                 None => Stage::Restoring { rows: self.begin_restores(open, share)?, begins },
             };
             if let Some(arriving) = self.arriving.iter_mut().find(|arriving| arriving.share == share) {
@@ -207,10 +213,16 @@ impl KafkaMember {
             tracing::warn!(group = %self.spec.group, "{what}; goes on at the start, as it was told to");
             return Ok(start);
         }
-        let why =
-            format!("{what}; nothing of it is read until the group is told to go on behind the gap: --accept-gap");
-        tracing::error!(group = %self.spec.group, "{why}");
-        Err(why)
+        Err(format!("{what}; nothing of it is read until the group is told to go on behind the gap: --accept-gap"))
+    }
+
+    /// Once: it is looked at again and again.
+    fn tell_of_gap(&self, share: Share, why: &str) {
+        let is_told =
+            |it: &Arriving| it.share == share && matches!(&it.stage, Stage::Stuck { why: told, .. } if told == why);
+        if !self.arriving.iter().any(is_told) {
+            tracing::error!(group = %self.spec.group, "{why}");
+        }
     }
 
     fn begin_restores(&mut self, open: &mut Open, share: Share) -> Result<Vec<Restore>> {

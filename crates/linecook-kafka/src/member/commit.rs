@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
 
 use linecook_log::{
-    Batch, Commit, Error, ErrorKind, Offset, Output, Partition, Result, RowChange, TableName, Ticket, TopicPartition,
+    Batch, Commit, Error, ErrorKind, Offset, Output, Partition, Result, RowChange, TableName, Ticket, TopicName,
+    TopicPartition,
 };
 use rdkafka::{consumer::Consumer as _, error::RDKafkaErrorCode};
 
@@ -24,6 +25,11 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// Those that its outputs go to.
+    pub(super) fn topics(&self) -> impl Iterator<Item = &TopicName> + Clone {
+        self.outputs.iter().map(|(to, _)| &to.topic)
+    }
+
     /// Nothing but offsets.
     pub(super) fn of(offsets: Vec<(TopicPartition, Offset)>) -> Self {
         Self { offsets, ..Self::default() }
@@ -45,13 +51,16 @@ impl KafkaMember {
             }
             Ended::Refused(error) => {
                 self.must_rewind = true;
-                Err(error)
+                Err(self.explained(error, &prepared))
             }
             Ended::RefusedAndOver(error) => {
                 self.over = Some(Over::Unknown);
-                Err(error)
+                Err(self.explained(error, &prepared))
             }
-            Ended::Lost(error) => Err(self.lost(open, error)),
+            Ended::Lost(error) => {
+                let error = self.lost(open, error);
+                Err(self.explained(error, &prepared))
+            }
         }
     }
 

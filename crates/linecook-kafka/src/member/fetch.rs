@@ -128,22 +128,6 @@ impl KafkaMember {
         Ok(())
     }
 
-    /// What could not be read may be there again. The client says that a topic is not known, and does not say when it is.
-    pub(super) fn look_at_faults(&mut self) {
-        let is_unknown =
-            |code| matches!(code, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic);
-        let is_faulty = |owned: &Owned| owned.fault.as_ref().is_some_and(|(code, _)| is_unknown(*code));
-        if !self.owned.iter().any(is_faulty) {
-            return;
-        }
-        let Ok(topics) = self.shared.cluster.topics() else { return };
-        for owned in self.owned.iter_mut().filter(|owned| is_faulty(owned)) {
-            if topics.iter().any(|topic| topic.name == owned.at.topic) {
-                owned.fault = None;
-            }
-        }
-    }
-
     /// After a commit that did not happen: what it was to consume comes again.
     pub(super) fn rewind(&mut self, open: &Open) -> Result<()> {
         if self.owned.is_empty() {

@@ -4,10 +4,13 @@ use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
 
 use kafka_broker::{Broker, Proxy};
 use linecook_kafka::{Gap, KafkaLog, Options};
-use linecook_log::{Commit, Error, ErrorKind, Log as _, Member, MemberSpec, Offset, Poll, TopicName, TopicPartition};
+use linecook_log::{
+    Commit, Error, ErrorKind, Log as _, Member, MemberSpec, Offset, Output, Poll, TopicDescription, TopicName,
+    TopicPartition, TopicSpec,
+};
 
 use crate::{
-    kitchen::{Kitchen, PATIENCE, at, numbers_in},
+    kitchen::{Kitchen, PATIENCE, at, batch_of, numbers_in},
     stranger,
 };
 
@@ -157,6 +160,15 @@ fn records_that_go_while_it_reads_stop_that_partition_only() {
     }
 }
 
+/// Until the broker knows it: a moment longer it takes records for the one that was deleted.
+fn create_anew(kitchen: &Kitchen, log: &KafkaLog, topic: &TopicName) {
+    let spec = TopicSpec { name: topic.clone(), partition_count: 2 };
+    kitchen.until("the topic is created anew", || log.create_topics(std::slice::from_ref(&spec)).is_ok());
+    let is_new =
+        |found: &TopicDescription| found.name == *topic && found.partitions.iter().all(|it| it.end == Offset(0));
+    kitchen.until("the new topic is there", || log.describe().is_ok_and(|all| all.iter().any(is_new)));
+}
+
 /// Nothing of the new topic was read, whoever has read the old one.
 #[test]
 fn a_topic_created_anew_while_it_is_read_is_read_from_its_start() {
@@ -165,9 +177,7 @@ fn a_topic_created_anew_while_it_is_read_is_read_from_its_start() {
     let mut reader = Reader::join(&kitchen, &source, Gap::Refuse);
     (0..2).for_each(|partition| drop(reader.until(&kitchen, &at(&source, partition), 9)));
     stranger::delete_topic(kitchen.servers(), &source);
-    kitchen.until("the topic is created anew", || {
-        log.create_topics(&[linecook_log::TopicSpec { name: source.clone(), partition_count: 2 }]).is_ok()
-    });
+    create_anew(&kitchen, &log, &source);
     kitchen.append(&log, &at(&source, 0), 20..23);
     assert_eq!(reader.until(&kitchen, &at(&source, 0), 22), [20, 21, 22]);
 }
@@ -179,10 +189,41 @@ fn a_topic_created_anew_is_read_from_its_start() {
     let kitchen = Kitchen::shared();
     let (log, source) = half_read(&kitchen);
     stranger::delete_topic(kitchen.servers(), &source);
-    kitchen.until("the topic is created anew", || {
-        log.create_topics(&[linecook_log::TopicSpec { name: source.clone(), partition_count: 2 }]).is_ok()
-    });
+    create_anew(&kitchen, &log, &source);
     kitchen.append(&log, &at(&source, 0), 20..23);
     let mut reader = Reader::join(&kitchen, &source, Gap::Refuse);
     assert_eq!(reader.until(&kitchen, &at(&source, 0), 22), [20, 21, 22]);
+}
+
+/// Who read a topic that was deleted waited without a word, and who wrote to it said that there was no time.
+#[test]
+fn a_topic_that_is_deleted_is_named_by_who_reads_it_and_by_who_writes_it() {
+    let kitchen = Kitchen::shared();
+    let log = kitchen.open("cook");
+    let source = kitchen.topic(&log, "source", 1);
+    let middle = kitchen.topic(&log, "middle", 1);
+    kitchen.append(&log, &at(&source, 0), 0..2);
+    let mut writer = log.join(kitchen.spec("writer", "cook", &[&source], &[])).unwrap();
+    let mut reader = log.join(kitchen.spec("reader", "cook", &[&middle], &[])).unwrap();
+    kitchen.until_owns(&mut *writer, 1);
+    kitchen.until_owns(&mut *reader, 1);
+    let copy = |number| Commit {
+        outputs: vec![Output { to: at(&middle, 0), batch: batch_of(&[number]) }],
+        offsets: vec![(at(&source, 0), Offset(number + 1))],
+        ..Commit::default()
+    };
+    assert_eq!(kitchen.take(&mut *writer, 2), [0, 1]);
+    drop(writer.commit(copy(0)).unwrap());
+    assert_eq!(kitchen.take(&mut *reader, 1), [0]);
+    stranger::delete_topic(kitchen.servers(), &middle);
+    let names_it = |error: &Error| {
+        assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unknown), "{}", error.chain());
+        error.chain().contains(&format!("is not there any more, or there is no right to see it: topics={middle}"))
+    };
+    let error = writer.commit(copy(1)).map(drop).unwrap_err();
+    assert!(names_it(&error), "{}", error.chain());
+    kitchen.until("its reader names it", || {
+        let error = reader.poll(Duration::from_millis(50), 1 << 20).err();
+        error.is_some_and(|error| names_it(&error))
+    });
 }
