@@ -1,4 +1,6 @@
-//! What there is in the cluster: topics, offsets, groups.
+//! What there is in the cluster: topics and their ends, groups.
+
+pub(crate) mod groups;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -6,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::{Clock, Error, ErrorKind, GroupName, Offset, Partition, Result, TopicName, TopicPartition};
+use linecook_log::{Clock, Error, ErrorKind, Offset, Partition, Result, TopicName, TopicPartition};
 use parking_lot::{Mutex, RwLock};
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -17,13 +19,15 @@ use crate::{
     fencing::Fencing,
     native::{
         Fault,
-        admin::{self, End, FoundTopic, Isolation, Stable},
+        admin::{self, End, FoundTopic, Isolation},
         brokers,
     },
 };
 
 /// How long an answer may take.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long to wait before asking again for what will be known soon.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 /// While it is known that no broker answers: long enough to find out that one is back. Requests other than a ping get more
 /// in any case, since one that is given up on its way takes its connection with it, and all others that are on it.
 const SILENT_WITHIN: Duration = Duration::from_millis(500);
@@ -272,99 +276,8 @@ impl Cluster {
             if !fault::is_passing(code) || self.clock.monotonic() >= deadline {
                 return Err(fault::error(format!("{what}: partition={at}"), Fault::of_code(code)));
             }
-            std::thread::park_timeout(Duration::from_millis(10));
+            std::thread::park_timeout(ASK_AGAIN_AFTER);
         }
-    }
-
-    /// What a group has committed; `None` while a transaction that is not finished has moved one of them.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Invalid`.
-    pub(crate) fn stable_offsets(
-        &self,
-        group: &GroupName,
-        partitions: &[TopicPartition],
-    ) -> Result<Option<BTreeMap<TopicPartition, Offset>>> {
-        self.check_answering()?;
-        match self.committed(group, Some(partitions), Stable::Required) {
-            Err(fault) if fault.code == RDKafkaErrorCode::UnstableOffsetCommit => Ok(None),
-            Err(fault) => {
-                Err(self.error(format!("what a group has committed cannot be asked for: group={group}"), fault))
-            }
-            Ok(offsets) => Ok(Some(offsets)),
-        }
-    }
-
-    /// All that a group has committed, transactions that are not finished left aside.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Invalid`.
-    pub(crate) fn committed_offsets(&self, group: &GroupName) -> Result<BTreeMap<TopicPartition, Offset>> {
-        self.check_answering()?;
-        let what = || format!("what a group has committed cannot be asked for: group={group}");
-        self.committed(group, None, Stable::NotRequired).map_err(|fault| self.error(what(), fault))
-    }
-
-    fn committed(
-        &self,
-        group: &GroupName,
-        partitions: Option<&[TopicPartition]>,
-        stable: Stable,
-    ) -> Result<BTreeMap<TopicPartition, Offset>, Fault> {
-        let found = admin::committed_offsets(&self.client(), group, partitions, stable, self.patience());
-        let found = match found {
-            Err(fault) if fault.code == RDKafkaErrorCode::GroupIdNotFound => BTreeMap::new(),
-            found => found?,
-        };
-        found.into_iter().map(|(at, offset)| Ok((at, offset.map_err(Fault::of_code)?))).collect()
-    }
-
-    /// Commits offsets in the name of a group without members.
-    ///
-    /// # Errors
-    /// `Invalid`: it has members. `Unavailable`.
-    pub(crate) fn alter_offsets(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()> {
-        self.check_answering()?;
-        admin::alter_offsets(&self.client(), group, offsets, self.patience()).map_err(|fault| match fault.code {
-            // A broker takes nothing in the name of a group with members from one who is none.
-            RDKafkaErrorCode::UnknownMemberId => has_members(group),
-            _ => self.error(format!("offsets of a group cannot be set: group={group}"), fault),
-        })
-    }
-
-    /// All groups that may be seen, and whether each has members.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub(crate) fn groups(&self) -> Result<BTreeMap<GroupName, bool>> {
-        self.check_answering()?;
-        let what = "the groups of the cluster cannot be listed";
-        let names = admin::group_names(&self.client(), self.patience()).map_err(|fault| self.error(what, fault))?;
-        admin::has_members(&self.client(), &names, self.patience()).map_err(|fault| self.error(what, fault))
-    }
-
-    /// Whether a group has members; one that is not known has none.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Invalid`.
-    pub(crate) fn has_members(&self, group: &GroupName) -> Result<bool> {
-        self.check_answering()?;
-        let found = admin::has_members(&self.client(), std::slice::from_ref(group), self.patience());
-        let found = found.map_err(|fault| self.error(format!("a group cannot be asked for: group={group}"), fault))?;
-        Ok(found.get(group).copied().unwrap_or(false))
-    }
-
-    /// Forgets a group without members.
-    ///
-    /// # Errors
-    /// `Invalid`: it has members, or is not known. `Unavailable`.
-    pub(crate) fn delete_group(&self, group: &GroupName) -> Result<()> {
-        self.check_answering()?;
-        admin::delete_group(&self.client(), group, self.patience()).map_err(|fault| match fault.code {
-            RDKafkaErrorCode::NonEmptyGroup => has_members(group),
-            RDKafkaErrorCode::GroupIdNotFound => no_such_group(group),
-            _ => self.error(format!("a group cannot be dropped: group={group}"), fault),
-        })
     }
 
     /// The id of a topic.
@@ -382,14 +295,6 @@ impl Cluster {
             None => Err(fault::error(what(), Fault::of_code(RDKafkaErrorCode::UnknownTopicOrPartition))),
         }
     }
-}
-
-pub(crate) fn has_members(group: &GroupName) -> Error {
-    Error::invalid(format!("the group has members: stop its service first: group={group}"))
-}
-
-pub(crate) fn no_such_group(group: &GroupName) -> Error {
-    Error::invalid(format!("no such group: group={group}"))
 }
 
 fn check_count(found: &FoundTopic, wanted: u32) -> Result<()> {

@@ -82,8 +82,8 @@ impl KafkaLog {
     /// That a group may be moved or dropped.
     fn check_idle(&self, group: &GroupName) -> Result<()> {
         match self.known_groups()?.get(group) {
-            None => Err(cluster::no_such_group(group)),
-            Some(true) => Err(cluster::has_members(group)),
+            None => Err(cluster::groups::no_such_group(group)),
+            Some(true) => Err(cluster::groups::has_members(group)),
             Some(false) => Ok(()),
         }
     }

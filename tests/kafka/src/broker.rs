@@ -1,7 +1,7 @@
 //! A broker that runs.
 
 use std::{
-    fs,
+    fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
@@ -30,6 +30,8 @@ pub struct Broker {
     installation: &'static Installation,
     options: Options,
     folder: Folder,
+    /// Held for as long as this one uses the folder: a second broker in it would take the first one's data.
+    _lock: File,
     ports: Ports,
     certificates: Option<Certificates>,
 }
@@ -68,6 +70,7 @@ impl Broker {
             Some(folder) => Folder::Given(std::path::absolute(folder).map_err(Error::cannot("name the data folder"))?),
             None => Folder::Temporary(TempDir::with_prefix("kafka-").map_err(Error::cannot("make a folder"))?),
         };
+        let lock = lock(folder.path())?;
         let data = folder.path().join("data");
         if !data.join("meta.properties").exists() {
             installation.format(&data, &properties::scram_users(&options))?;
@@ -76,7 +79,8 @@ impl Broker {
         let certificates = speaks_tls.then(|| installation.certificates()).transpose()?;
         let ports = Ports::of(&options)?;
         let (node, killed_at) = (Mutex::new(None), Mutex::new(None));
-        let mut broker = Self { node, controller: None, killed_at, installation, options, folder, ports, certificates };
+        let mut broker =
+            Self { node, controller: None, killed_at, installation, options, folder, _lock: lock, ports, certificates };
         if broker.options.controller == Controller::Apart {
             broker.controller = Some(broker.start_controller()?);
         }
@@ -232,6 +236,20 @@ impl Broker {
 
     fn node(&self) -> MutexGuard<'_, Option<Node>> {
         self.node.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the folder, which it makes.
+fn lock(folder: &Path) -> Result<File> {
+    let cannot = || Error::cannot(format!("use the folder {}", folder.display()));
+    fs::create_dir_all(folder).map_err(cannot())?;
+    let file = File::create(folder.join("lock")).map_err(cannot())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::setup(format!("another broker uses that folder: folder={}", folder.display())))
+        }
+        Err(TryLockError::Error(error)) => Err(cannot()(error)),
     }
 }
 

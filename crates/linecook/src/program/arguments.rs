@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{
+    Arg, ArgAction, ArgMatches, Command,
+    builder::{IntoResettable, ValueParser},
+    value_parser,
+};
 use clap_complete::Shell;
 
 use super::{Program, Stop, print};
@@ -84,12 +88,16 @@ fn log() -> Command {
         .arg(folder.help("The data directory [default: data_dir]"))
         .arg(json());
     let dump = Command::new("dump")
-        .about("Prints the records of a topic from a data directory that no process uses")
-        .arg(Arg::new("topic").value_name("TOPIC").required(true))
-        .arg(Arg::new("partition").long("partition").value_name("NUMBER").value_parser(value_parser!(u32)))
-        .arg(Arg::new("from").long("from").value_name("OFFSET").value_parser(value_parser!(u64)).default_value("0"))
+        .about("Prints the records of a topic: of a cluster, or from a data directory that no process uses")
+        .arg(Arg::new("topic").value_name("TOPIC").required(true).help("Which topic"))
+        .arg(number("partition", "NUMBER", value_parser!(u32)).help("This partition only"))
+        .arg(number("from", "OFFSET", value_parser!(u64)).default_value("0").help("The offset of the first record"))
         .arg(json());
     Command::new("log").about("Looks into the log").subcommand_required(true).subcommand(check).subcommand(dump)
+}
+
+fn number(flag: &'static str, value_name: &'static str, parser: impl IntoResettable<ValueParser>) -> Arg {
+    Arg::new(flag).long(flag).value_name(value_name).value_parser(parser)
 }
 
 fn groups() -> Command {

@@ -17,10 +17,15 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Judges all properties, on whatever log: a faulty one would turn up on the day the log is changed.
-    pub(crate) fn from_settings(settings: &mut Settings, log: LogKind, servers: Option<&Servers>) -> Self {
+    /// Judges all properties, on whatever log: a faulty one would turn up on the day the log is changed. `fault_count` is
+    /// how many faults there were before the servers were asked for.
+    pub(crate) fn from_settings(
+        settings: &mut Settings,
+        log: LogKind,
+        servers: Option<&Servers>,
+        fault_count: usize,
+    ) -> Self {
         let mut cluster = Self { properties: Properties::default(), remarks: Vec::new() };
-        let fault_count = settings.fault_count();
         let mut judged: Vec<(Property, Fate)> = Vec::new();
         for (section, clients) in [(KAFKA_CLIENT, Clients::All), (CONSUMER, Clients::Consumers)] {
             for property in settings.properties(section) {
@@ -41,7 +46,7 @@ impl Cluster {
         if let Some(Servers(servers)) = servers {
             cluster.properties.set_servers(servers);
         }
-        // What is said of it in the file may be what is wrong there.
+        // What is said of it may be what is wrong.
         let is_sound = settings.fault_count() == fault_count;
         if log == LogKind::Kafka && is_sound && cluster.properties.servers().is_none() {
             settings.refuse(

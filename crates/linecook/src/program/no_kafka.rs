@@ -16,7 +16,12 @@ pub(crate) struct Cluster;
 impl Cluster {
     /// Whether properties are known cannot be said here, nor which hold a secret if their names are misspelled: their
     /// values are not shown.
-    pub(crate) fn from_settings(settings: &mut Settings, log: LogKind, _servers: Option<&Servers>) -> Self {
+    pub(crate) fn from_settings(
+        settings: &mut Settings,
+        log: LogKind,
+        _servers: Option<&Servers>,
+        _fault_count: usize,
+    ) -> Self {
         for section in [KAFKA_CLIENT, CONSUMER] {
             for property in settings.properties(section) {
                 let because = "this build has no Kafka".to_owned();

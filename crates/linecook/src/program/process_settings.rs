@@ -81,8 +81,9 @@ fn log_of(settings: &mut Settings) -> (LogKind, Cluster) {
     );
     let implied = settings.only_properties(KAFKA_CLIENT).map(|origin| (LogKind::Kafka, origin));
     let log = settings.get_implied(log, implied.unwrap_or((LogKind::Embedded, Origin::Default)));
+    let fault_count = settings.fault_count();
     let servers = settings.optional(servers);
-    (log, Cluster::from_settings(settings, log, servers.as_ref()))
+    (log, Cluster::from_settings(settings, log, servers.as_ref(), fault_count))
 }
 
 /// Loopback, at the port of the first service.

@@ -109,7 +109,6 @@ impl Settings {
     }
 
     /// How many faults there are so far.
-    #[cfg(feature = "kafka")]
     pub(crate) fn fault_count(&self) -> usize {
         self.faults.len()
     }

@@ -68,6 +68,17 @@ fn its_process_and_its_folder_go_with_it() {
     assert!(!Path::new(&process).exists() && !folder.exists());
 }
 
+/// It wrote over the settings of the one that ran there, which ended soon after.
+#[test]
+fn a_folder_that_another_uses_is_refused_and_the_other_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(Options::default().data(folder.path())).unwrap();
+    let error = Broker::start(Options::default().data(folder.path())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Setup);
+    assert_eq!(error.to_string(), format!("another broker uses that folder: folder={}", folder.path().display()));
+    assert!(answers_within(&broker.bootstrap_servers(), crate::PATIENCE));
+}
+
 #[test]
 fn one_that_does_not_start_says_what_it_logged() {
     let error = Broker::start(Options::default().property("num.io.threads", "many")).unwrap_err();
