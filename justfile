@@ -60,6 +60,6 @@ bench pizzas="1000000":
     target/release/load compare --pizzas {{pizzas}}
 
 # The four stage services on Kafka against our own bare loop, in turn, on a broker of their own. Nothing else may run.
-bench-kafka pizzas="300000" *arguments:
+bench-kafka pizzas="1000000" *arguments:
     cargo build --release --features kafka --package sauce-service --package cheese-service --package meat-service --package veggie-service --package bare --package kafka-load
     target/release/kafka-load compare --pizzas {{pizzas}} {{arguments}}

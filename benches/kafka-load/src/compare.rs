@@ -32,7 +32,7 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "FOLDER")]
     binaries: Option<PathBuf>,
     /// How many pizzas each drains in its turn
-    #[arg(long, value_name = "N", default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(100..))]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..))]
     pizzas: u32,
     /// How many single pizzas in each turn, one at a time
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]

@@ -4,6 +4,7 @@
 
 mod append;
 mod client;
+mod clients;
 mod cluster;
 mod fault;
 mod fencing;
@@ -27,4 +28,4 @@ mod watcher;
 
 pub use log::KafkaLog;
 pub use options::{Gap, Options};
-pub use properties::{Added, Clients, Properties, Verdict};
+pub use properties::{Added, Properties, Scope, Verdict};

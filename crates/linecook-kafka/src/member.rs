@@ -12,7 +12,7 @@
 //! their rows are here.
 
 mod arrival;
-mod clients;
+
 mod commit;
 mod fetch;
 mod gone;
@@ -33,14 +33,14 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-pub(crate) use self::clients::Clients;
 use self::{
     arrival::Arriving,
-    clients::{Open, TopicQueue},
     owned::{Owned, Share},
 };
 use crate::{
-    client, fault,
+    client,
+    clients::{Clients, Open, TopicQueue},
+    fault,
     native::{self, queue::Queue, record::Taken},
     shared::Shared,
     tables::{LocalTable, Seat, TableKey},

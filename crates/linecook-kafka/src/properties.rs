@@ -13,13 +13,13 @@ use crate::options::SESSION_TIMEOUT;
 /// may be a secret.
 ///
 /// ```
-/// use linecook_kafka::{Clients, Properties, Verdict};
+/// use linecook_kafka::{Scope, Properties, Verdict};
 ///
 /// let mut properties = Properties::of_servers("broker.example:9092");
-/// assert_eq!(properties.add(Clients::All, "sasl.mechanisms", "PLAIN"), Verdict::Taken);
+/// assert_eq!(properties.add(Scope::All, "sasl.mechanisms", "PLAIN"), Verdict::Taken);
 /// let because = "the group is named after the service";
-/// assert_eq!(properties.add(Clients::Consumers, "group.id", "pizza_shop"), Verdict::Ignored { because });
-/// assert_eq!(properties.add(Clients::All, "sasl.mechanismen", "PLAIN"), Verdict::Unknown);
+/// assert_eq!(properties.add(Scope::Consumers, "group.id", "pizza_shop"), Verdict::Ignored { because });
+/// assert_eq!(properties.add(Scope::All, "sasl.mechanismen", "PLAIN"), Verdict::Unknown);
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties {
@@ -29,7 +29,7 @@ pub struct Properties {
 
 /// For which clients a property is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clients {
+pub enum Scope {
     /// All of them.
     All,
     /// Those that consume, on top of what all have.
@@ -85,7 +85,7 @@ impl Properties {
     }
 
     /// Adds one, unless it is not to be taken. A later one of that name counts.
-    pub fn add(&mut self, clients: Clients, name: &str, value: &str) -> Verdict {
+    pub fn add(&mut self, clients: Scope, name: &str, value: &str) -> Verdict {
         if let Some(because) = ours::reason(name) {
             return Verdict::Ignored { because };
         }
@@ -94,8 +94,8 @@ impl Properties {
         }
         let changed = clamped(name, value);
         let properties = match clients {
-            Clients::All => &mut self.client,
-            Clients::Consumers => &mut self.consumer,
+            Scope::All => &mut self.client,
+            Scope::Consumers => &mut self.consumer,
         };
         let to = changed.as_ref().map_or(value, |(to, _)| to);
         properties.insert(name.to_owned(), to.to_owned());
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     fn added(name: &str, value: &str) -> Verdict {
-        Properties::default().add(Clients::All, name, value)
+        Properties::default().add(Scope::All, name, value)
     }
 
     #[test]
@@ -198,9 +198,9 @@ mod tests {
             ("ssl.key.location", "cook.key"),
             ("ssl.key.password", "basil"),
         ] {
-            assert_eq!(properties.add(Clients::All, name, value), Verdict::Taken, "{name}");
+            assert_eq!(properties.add(Scope::All, name, value), Verdict::Taken, "{name}");
         }
-        assert_eq!(properties.add(Clients::Consumers, "fetch.min.bytes", "10"), Verdict::Taken);
+        assert_eq!(properties.add(Scope::Consumers, "fetch.min.bytes", "10"), Verdict::Taken);
         assert_eq!(properties.servers(), Some("a:9092,b:9092"));
         assert_eq!(properties.client().count(), 8);
         assert_eq!(properties.consumer().collect::<Vec<_>>(), [("fetch.min.bytes", "10")]);
@@ -222,7 +222,7 @@ mod tests {
             ("partitioner", "random"),
             ("message.timeout.ms", "300000"),
         ] {
-            let verdict = properties.add(Clients::Consumers, name, value);
+            let verdict = properties.add(Scope::Consumers, name, value);
             assert!(matches!(verdict, Verdict::Ignored { .. }), "{name}: {verdict:?}");
         }
         assert_eq!(properties, Properties::default());
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(verdict, Verdict::Changed { to: "10000".to_owned(), because });
         assert_eq!(added("socket.timeout.ms", "9000"), Verdict::Taken);
         let mut properties = Properties::of_servers("localhost:1");
-        properties.add(Clients::All, "socket.timeout.ms", "60000");
+        properties.add(Scope::All, "socket.timeout.ms", "60000");
         let mut config = ClientConfig::new();
         for (name, value) in properties.client() {
             config.set(name, value);
@@ -275,7 +275,7 @@ mod tests {
     fn certificates_are_looked_for_when_nobody_says_where_they_are() {
         let completed = |given: &[(&str, &str)]| {
             let mut properties = Properties::default();
-            given.iter().for_each(|(name, value)| drop(properties.add(Clients::All, name, value)));
+            given.iter().for_each(|(name, value)| drop(properties.add(Scope::All, name, value)));
             properties.complete().into_iter().map(|added| (added.name, added.value)).collect::<Vec<_>>()
         };
         assert_eq!(completed(&[("security.protocol", "SASL_SSL")]), [("ssl.ca.location", "probe")]);
@@ -290,9 +290,9 @@ mod tests {
     fn the_servers_can_be_said_anew() {
         let mut properties = Properties::default();
         assert_eq!(properties.servers(), None);
-        properties.add(Clients::All, "metadata.broker.list", "a:1");
+        properties.add(Scope::All, "metadata.broker.list", "a:1");
         assert_eq!(properties.servers(), Some("a:1"));
-        properties.add(Clients::Consumers, "bootstrap.servers", "b:1");
+        properties.add(Scope::Consumers, "bootstrap.servers", "b:1");
         properties.set_servers("c:1");
         assert_eq!(properties, Properties::of_servers("c:1"));
     }

@@ -13,7 +13,7 @@ use linecook_log::{Clock, Error, Figure, GroupName, Offset, Result, TopicPartiti
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Options, append::Appender, cluster::Cluster, fault, member::Clients, progress::Progress, pulse::Pulse,
+    Options, append::Appender, clients::Clients, cluster::Cluster, fault, progress::Progress, pulse::Pulse,
     reader::Reader, tables::Tables, watcher::Watcher,
 };
 

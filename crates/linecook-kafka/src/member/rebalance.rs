@@ -3,7 +3,7 @@
 use linecook_log::{Error, ErrorKind, Poll, Result, TopicPartition};
 use rdkafka::{TopicPartitionList, consumer::Consumer as _};
 
-use super::{KafkaMember, Over, Share, arrival::Arriving, clients::Open};
+use super::{KafkaMember, Open, Over, Share, arrival::Arriving};
 use crate::{
     client::Rebalance,
     native::{self, admin::list},

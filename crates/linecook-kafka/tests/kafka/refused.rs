@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use kafka_broker::{Broker, Certificates, ClientCertificates, Operation, Options, Resource, Rights};
-use linecook_kafka::{Clients, KafkaLog, Properties, Verdict};
+use linecook_kafka::{KafkaLog, Properties, Scope, Verdict};
 use linecook_log::{
     Clock as _, Commit, Error, ErrorKind, Log as _, Member, Offset, Output, Result, SystemClock, TopicSpec,
 };
@@ -88,7 +88,7 @@ impl Guarded {
 
 fn add(properties: &mut Properties, given: &[(&str, &str)]) {
     for (name, value) in given {
-        assert_eq!(properties.add(Clients::All, name, value), Verdict::Taken, "{name}");
+        assert_eq!(properties.add(Scope::All, name, value), Verdict::Taken, "{name}");
     }
 }
 

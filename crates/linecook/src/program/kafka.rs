@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, path::PathBuf, sync::Arc};
 
-use linecook_kafka::{Clients, Gap, KafkaLog, Options, Properties, Verdict};
+use linecook_kafka::{Gap, KafkaLog, Options, Properties, Scope, Verdict};
 use linecook_log::{Clock, InstanceName, Log};
 
 use super::{Stop, open_log::LogKind, process_settings::ProcessSettings, servers::Servers};
@@ -27,7 +27,7 @@ impl Cluster {
     ) -> Self {
         let mut cluster = Self { properties: Properties::default(), remarks: Vec::new() };
         let mut judged: Vec<(Property, Fate)> = Vec::new();
-        for (section, clients) in [(KAFKA_CLIENT, Clients::All), (CONSUMER, Clients::Consumers)] {
+        for (section, clients) in [(KAFKA_CLIENT, Scope::All), (CONSUMER, Scope::Consumers)] {
             for property in settings.properties(section) {
                 match cluster.judge(clients, &property, servers.is_some()) {
                     Ok(fate) => judged.push((property, fate)),
@@ -58,7 +58,7 @@ impl Cluster {
         cluster
     }
 
-    fn judge(&mut self, clients: Clients, property: &Property, has_servers: bool) -> Result<Fate, String> {
+    fn judge(&mut self, clients: Scope, property: &Property, has_servers: bool) -> Result<Fate, String> {
         let Property { name, value, .. } = property;
         if has_servers && Properties::is_of_servers(name) {
             return Ok(Fate::Ignored { because: "bootstrap_servers is given".to_owned() });

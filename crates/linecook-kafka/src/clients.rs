@@ -30,29 +30,29 @@ const LOOK_AFTER: Duration = Duration::from_millis(1);
 /// What a member has of librdkafka. The log lets it go when it ends.
 pub(crate) struct Clients {
     pub(crate) wakeup: Arc<Wakeup>,
-    pub(super) open: Mutex<Option<Open>>,
+    pub(crate) open: Mutex<Option<Open>>,
 }
 
 /// Dropping it ends its clients, in whatever they are about.
-pub(super) struct Open {
+pub(crate) struct Open {
     /// One for each topic, in the order of the polls. They go before their client.
-    pub(super) queues: Vec<TopicQueue>,
+    pub(crate) queues: Vec<TopicQueue>,
     /// What the group and the client tell.
-    pub(super) events: Queue,
-    pub(super) consumer: Arc<Consumer>,
+    pub(crate) events: Queue,
+    pub(crate) consumer: Arc<Consumer>,
     /// Whether the group waits for partitions to be given up.
-    pub(super) owes_answer: bool,
+    pub(crate) owes_answer: bool,
     /// Always there once the member has joined.
-    pub(super) transactions: Option<Transactions>,
+    pub(crate) transactions: Option<Transactions>,
     /// A client for rows on their way, while there are some.
-    pub(super) restoring: Option<Arc<Consumer>>,
+    pub(crate) restoring: Option<Arc<Consumer>>,
 }
 
-pub(super) struct TopicQueue {
-    pub(super) name: CString,
+pub(crate) struct TopicQueue {
+    pub(crate) name: CString,
     /// The partitions whose records come here. They go before the queue.
-    pub(super) forwarded: BTreeMap<Partition, Forwarded>,
-    pub(super) queue: Queue,
+    pub(crate) forwarded: BTreeMap<Partition, Forwarded>,
+    pub(crate) queue: Queue,
 }
 
 impl Clients {
