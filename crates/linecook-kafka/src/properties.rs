@@ -3,7 +3,7 @@
 mod names;
 mod ours;
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use rdkafka::{ClientConfig, error::KafkaError, types::RDKafkaConfRes};
 
@@ -72,6 +72,16 @@ pub struct Added {
     /// A clause.
     pub because: &'static str,
 }
+
+/// Properties that name a file, or a folder of them.
+const OF_FILES: [&str; 6] = [
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.crl.location",
+    "ssl.key.location",
+    "ssl.keystore.location",
+    "sasl.kerberos.keytab",
+];
 
 /// The two names of the list of servers.
 const SERVERS: [&str; 2] = ["bootstrap.servers", "metadata.broker.list"];
@@ -155,6 +165,10 @@ impl Properties {
 
 /// What librdkafka has against it, asked one by one: it stops at the first.
 fn refusal(name: &str, value: &str) -> Option<Verdict> {
+    if OF_FILES.contains(&name) && value != "probe" && !Path::new(value).exists() {
+        // It would be found out when a client is made, in OpenSSL's words.
+        return Some(Verdict::Refused { why: format!("there is no such file: {value}") });
+    }
     match ClientConfig::new().set(name, value).create_native_config() {
         Ok(_) => None,
         Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => Some(Verdict::Unknown),
@@ -194,8 +208,8 @@ mod tests {
             ("sasl.mechanisms", "SCRAM-SHA-512"),
             ("sasl.username", "cook"),
             ("sasl.password", "basil"),
-            ("ssl.certificate.location", "cook.pem"),
-            ("ssl.key.location", "cook.key"),
+            ("ssl.certificate.location", "Cargo.toml"), // any file
+            ("ssl.key.location", "Cargo.toml"),
             ("ssl.key.password", "basil"),
         ] {
             assert_eq!(properties.add(Scope::All, name, value), Verdict::Taken, "{name}");
@@ -206,6 +220,13 @@ mod tests {
         assert_eq!(properties.consumer().collect::<Vec<_>>(), [("fetch.min.bytes", "10")]);
         let shown = format!("{properties:?}");
         assert!(shown.contains("sasl.password") && !shown.contains("basil"), "{shown}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let why = "there is no such file: /nowhere/ca.pem".to_owned();
+        assert_eq!(added("ssl.ca.location", "/nowhere/ca.pem"), Verdict::Refused { why });
+        assert_eq!(added("ssl.ca.location", "probe"), Verdict::Taken);
     }
 
     #[test]
@@ -280,7 +301,7 @@ mod tests {
         };
         assert_eq!(completed(&[("security.protocol", "SASL_SSL")]), [("ssl.ca.location", "probe")]);
         assert_eq!(completed(&[("security.protocol", "ssl")]), [("ssl.ca.location", "probe")]);
-        assert_eq!(completed(&[("security.protocol", "ssl"), ("ssl.ca.location", "ca.pem")]), []);
+        assert_eq!(completed(&[("security.protocol", "ssl"), ("ssl.ca.location", "Cargo.toml")]), []);
         assert_eq!(completed(&[("security.protocol", "ssl"), ("ssl.ca.pem", "…")]), []);
         assert_eq!(completed(&[("security.protocol", "sasl_plaintext")]), []);
         assert_eq!(completed(&[]), []);

@@ -28,6 +28,8 @@ struct Shared {
     is_over: AtomicBool,
     wakeup: Wakeup,
     silent: Mutex<Option<Error>>,
+    /// Before that, who opens the log says that none answers.
+    has_answered: AtomicBool,
 }
 
 impl Pulse {
@@ -37,6 +39,7 @@ impl Pulse {
             is_over: AtomicBool::new(false),
             wakeup: Wakeup::default(),
             silent: Mutex::default(),
+            has_answered: AtomicBool::new(false),
         });
         let asking = Arc::clone(&shared);
         let thread = thread::Builder::new().name("kafka-pulse".into()).spawn(move || asking.run());
@@ -75,11 +78,15 @@ impl Shared {
     /// Tells of a change once.
     fn note(&self, silent: Option<Error>) {
         let mut before = self.silent.lock();
+        let has_answered = self.has_answered.load(Ordering::Relaxed);
         match (&*before, &silent) {
-            (None, Some(error)) => tracing::warn!(error = error.chain(), "no broker answers; trying on"),
-            (Some(_), None) => tracing::info!("brokers answer again"),
+            (None, Some(error)) if has_answered => {
+                tracing::warn!(error = error.chain(), "no broker answers; trying on");
+            }
+            (Some(_), None) if has_answered => tracing::info!("brokers answer again"),
             _ => {}
         }
+        self.has_answered.fetch_or(silent.is_none(), Ordering::Relaxed);
         *before = silent;
     }
 }

@@ -74,8 +74,8 @@ impl Cluster {
                     |nearest| format!("no property of librdkafka, the nearest is {nearest}"),
                 ))
             }
-            Verdict::Refused { .. } if is_secret(name) => Err("librdkafka refuses it".to_owned()),
-            Verdict::Refused { why } => Err(format!("librdkafka refuses it: {why}")),
+            Verdict::Refused { .. } if is_secret(name) => Err("it is refused".to_owned()),
+            Verdict::Refused { why } => Err(format!("it is refused: {why}")),
         }
     }
 

@@ -142,7 +142,7 @@ mod with_kafka {
         let told = refusal(&with_file(folder.path(), "config.properties", &text, &["settings"]));
         for part in [
             "no property of librdkafka, the nearest is sasl.password: key=kafka_client.sasl.pasword",
-            "librdkafka refuses it: Invalid value \"TLS\"",
+            "it is refused: Invalid value \"TLS\"",
             "unknown section, the nearest is consumer: section=consumer_",
         ] {
             assert!(told.contains(part), "{part}: {told}");
