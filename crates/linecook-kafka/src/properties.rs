@@ -95,7 +95,7 @@ impl Properties {
     }
 
     /// Adds one, unless it is not to be taken. A later one of that name counts.
-    pub fn add(&mut self, clients: Scope, name: &str, value: &str) -> Verdict {
+    pub fn add(&mut self, scope: Scope, name: &str, value: &str) -> Verdict {
         if let Some(because) = ours::reason(name) {
             return Verdict::Ignored { because };
         }
@@ -103,7 +103,7 @@ impl Properties {
             return refusal;
         }
         let changed = clamped(name, value);
-        let properties = match clients {
+        let properties = match scope {
             Scope::All => &mut self.client,
             Scope::Consumers => &mut self.consumer,
         };

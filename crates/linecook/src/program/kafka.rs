@@ -27,9 +27,9 @@ impl Cluster {
     ) -> Self {
         let mut cluster = Self { properties: Properties::default(), remarks: Vec::new() };
         let mut judged: Vec<(Property, Fate)> = Vec::new();
-        for (section, clients) in [(KAFKA_CLIENT, Scope::All), (CONSUMER, Scope::Consumers)] {
+        for (section, scope) in [(KAFKA_CLIENT, Scope::All), (CONSUMER, Scope::Consumers)] {
             for property in settings.properties(section) {
-                match cluster.judge(clients, &property, servers.is_some()) {
+                match cluster.judge(scope, &property, servers.is_some()) {
                     Ok(fate) => judged.push((property, fate)),
                     Err(reason) => settings.refuse_property(&property, &reason),
                 }
@@ -58,12 +58,12 @@ impl Cluster {
         cluster
     }
 
-    fn judge(&mut self, clients: Scope, property: &Property, has_servers: bool) -> Result<Fate, String> {
+    fn judge(&mut self, scope: Scope, property: &Property, has_servers: bool) -> Result<Fate, String> {
         let Property { name, value, .. } = property;
         if has_servers && Properties::is_of_servers(name) {
             return Ok(Fate::Ignored { because: "bootstrap_servers is given".to_owned() });
         }
-        match self.properties.add(clients, name, value) {
+        match self.properties.add(scope, name, value) {
             Verdict::Taken => Ok(Fate::Taken),
             Verdict::Changed { to, because } => Ok(Fate::Changed { to, because: because.to_owned() }),
             Verdict::Ignored { because } => Ok(Fate::Ignored { because: because.to_owned() }),
