@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "../pizzeria/article.rs"]
+mod article;
 #[path = "../pizzeria/audit.rs"]
 mod audit;
 #[expect(dead_code, reason = "not all of it is asked for here")]

@@ -5,34 +5,19 @@ use std::{fs, path::Path};
 use kafka_broker::{Broker, Options};
 
 use crate::{
+    article::ARTICLE,
     instance::Instance,
     kitchen::{Kitchen, broker, raw},
 };
 
-/// As each of the article's services has it, with the authority of a cluster that is not on the internet.
-const ARTICLE: &str = "\
-[kafka_client]
-bootstrap.servers={kafka bootstrap server}
-security.protocol=SASL_SSL
-sasl.mechanisms=PLAIN
-sasl.username={API Key or Username}
-sasl.password={API Secret or Password}
-ssl.ca.location={authority}
-
-[consumer]
-group.id=pizza_shop
-auto.offset.reset=earliest
-enable.auto.commit=true
-max.poll.interval.ms=3000000
-";
-
+/// Filled in, with the authority of a cluster that is not on the internet.
 fn article(broker: &Broker, password: &str) -> String {
     let authority = broker.certificates().unwrap().authority.display().to_string();
     ARTICLE
         .replace("{kafka bootstrap server}", &broker.sasl_ssl_servers().unwrap())
         .replace("{API Key or Username}", "cook")
         .replace("{API Secret or Password}", password)
-        .replace("{authority}", &authority)
+        .replace("\n\n[consumer]", &format!("\nssl.ca.location={authority}\n\n[consumer]"))
 }
 
 fn kitchen(folder: &Path, text: &str) -> Kitchen {

@@ -2,23 +2,7 @@
 
 use std::{fs, path::Path, process::Output};
 
-use crate::process::output;
-
-/// As each of the article's services has it.
-const ARTICLE: &str = "\
-[kafka_client]
-bootstrap.servers={kafka bootstrap server}
-security.protocol=SASL_SSL
-sasl.mechanisms=PLAIN
-sasl.username={API Key or Username}
-sasl.password={API Secret or Password}
-
-[consumer]
-group.id=pizza_shop
-auto.offset.reset=earliest
-enable.auto.commit=true
-max.poll.interval.ms=3000000
-";
+use crate::{article::ARTICLE, process::output};
 
 fn filled() -> String {
     let filled = ARTICLE.replace("{kafka bootstrap server}", "127.0.0.1:1").replace("{API Key or Username}", "cook");

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod article;
 mod audit;
 mod command_line;
 mod dead_letters;
