@@ -38,7 +38,7 @@ use crate::{
         queue::Queue,
     },
     outgoing::{self, Sender},
-    transaction::{Ended, Transactions},
+    transaction::{Ended, Outputs, Transactions},
     watcher::Watcher,
 };
 
@@ -349,8 +349,8 @@ impl Shared {
                 entry.insert(Transactions::begin_with(&self.options, &self.cluster.news, &self.clock, &name)?)
             }
         };
-        let outputs = [(queued.to.clone(), queued.batch.clone())];
-        match transactions.run(&outputs, &[], None) {
+        let batches = [(queued.to.clone(), queued.batch.clone())];
+        match transactions.run(&Outputs { batches: &batches, rows: &[] }, None) {
             Ended::Committed(ends) => {
                 let ends = ends.into_iter().map(|end| (queued.to.clone(), end)).collect();
                 Ok(Ticket::new(Arc::new(self.watcher.seen(ends, None))))

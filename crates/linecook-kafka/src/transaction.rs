@@ -13,10 +13,11 @@
 //! have done it, and only who asks it again under the same name will know.
 
 mod deliveries;
+mod outputs;
 
 use std::{sync::Arc, time::Duration};
 
-use linecook_log::{Batch, Clock, Error, ErrorKind, Offset, Result, RowChange, TopicPartition};
+use linecook_log::{Clock, Error, ErrorKind, Offset, Result, TopicPartition};
 use rdkafka::{
     consumer::ConsumerGroupMetadata,
     error::{KafkaError, RDKafkaErrorCode},
@@ -24,6 +25,7 @@ use rdkafka::{
 };
 
 use self::deliveries::{Deliveries, is_purged};
+pub(crate) use self::outputs::Outputs;
 use crate::{
     Options, client,
     client::{News, Producer},
@@ -40,6 +42,9 @@ use crate::{
 
 /// How long it may take to get a producer ready. Its predecessor's transaction is ended meanwhile.
 const READY_WITHIN: Duration = Duration::from_secs(5);
+/// Brokers refuse it while they end that transaction, which takes them some tens of milliseconds. librdkafka asks them again
+/// after 500 ms, and at once when it is called again.
+const READY_ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const ABORT_WITHIN: Duration = Duration::from_secs(5);
 /// How long after a transaction has failed it is told of the record that it failed for.
 const TOLD_WITHIN: Duration = Duration::from_millis(100);
@@ -68,9 +73,6 @@ pub(crate) struct Consumed<'a> {
     pub(crate) offsets: &'a [(TopicPartition, Offset)],
 }
 
-/// Rows of a partition of a changelog.
-pub(crate) type RowsOf<'a> = (TopicPartition, &'a Vec<RowChange>);
-
 /// How a transaction has ended.
 pub(crate) enum Ended {
     /// It is durable. Behind the last record of each output, in order: batches first, then rows.
@@ -97,11 +99,20 @@ impl Transactions {
     pub(crate) fn begin_with(options: &Options, news: &Arc<News>, clock: &Arc<dyn Clock>, name: &str) -> Result<Self> {
         let producer = Arc::new(client::transacting(options, news, name)?);
         let queue = Queue::main(&producer);
-        producer.init_transactions(READY_WITHIN).map_err(|error| {
-            while told::serve(&queue, Duration::ZERO, |event| hear(news, event)) {}
-            let fault = client::reason(client::fault_in(&error), news);
-            fault::error(format!("a producer cannot be made ready for transactions: transactional_id={name}"), fault)
-        })?;
+        let deadline = clock.monotonic() + READY_WITHIN;
+        loop {
+            match producer.init_transactions(READY_ASKED_AGAIN_AFTER) {
+                Ok(()) => break,
+                Err(KafkaError::Transaction(error))
+                    if error.is_retriable() && clock.monotonic() < news.deadline(deadline) => {}
+                Err(error) => {
+                    while told::serve(&queue, Duration::ZERO, |event| hear(news, event)) {}
+                    let fault = client::reason(client::fault_in(&error), news);
+                    let what = format!("a producer cannot be made ready for transactions: transactional_id={name}");
+                    return Err(fault::error(what, fault));
+                }
+            }
+        }
         Ok(Self {
             queue,
             producer,
@@ -116,31 +127,20 @@ impl Transactions {
     }
 
     /// Makes all of it true, or nothing.
-    pub(crate) fn run(
-        &mut self,
-        outputs: &[(TopicPartition, Batch)],
-        rows: &[RowsOf<'_>],
-        consumed: Option<&Consumed<'_>>,
-    ) -> Ended {
+    pub(crate) fn run(&mut self, outputs: &Outputs<'_>, consumed: Option<&Consumed<'_>>) -> Ended {
         let was_out_of_sequence = std::mem::take(&mut self.is_out_of_sequence);
-        let ended = self.try_once(outputs, rows, consumed);
+        let ended = self.try_once(outputs, consumed);
         // What a broker has refused leaves a hole in the numbers that it expects. It is noticed by the next transaction,
         // which can do nothing for it, and closed when that is aborted.
         if self.is_out_of_sequence && !was_out_of_sequence && matches!(ended, Ended::Refused(_)) {
-            return self.try_once(outputs, rows, consumed);
+            return self.try_once(outputs, consumed);
         }
         ended
     }
 
-    fn try_once(
-        &mut self,
-        outputs: &[(TopicPartition, Batch)],
-        rows: &[RowsOf<'_>],
-        consumed: Option<&Consumed<'_>>,
-    ) -> Ended {
-        let count = outputs.len() + rows.len();
+    fn try_once(&mut self, outputs: &Outputs<'_>, consumed: Option<&Consumed<'_>>) -> Ended {
         let run = self.deliveries.run.wrapping_add(1);
-        self.deliveries = Deliveries { run, ends: vec![None; count], failed: None };
+        self.deliveries = Deliveries { run, ends: vec![None; outputs.count()], failed: None };
         let deadline = self.clock.monotonic() + self.timeout;
         if let Err(error) = self.producer.begin_transaction() {
             return match self.failure(&error, "a transaction cannot be begun") {
@@ -148,7 +148,7 @@ impl Transactions {
                 Failure::Fatal(error) => Ended::Lost(error),
             };
         }
-        match self.prepare(outputs, rows, consumed, deadline) {
+        match self.prepare(outputs, consumed, deadline) {
             Ok(()) => self.commit(deadline),
             Err(Failure::Fatal(error)) => Ended::Lost(error),
             Err(Failure::Abortable(error)) => match self.abort() {
@@ -177,25 +177,19 @@ impl Transactions {
 
     fn prepare(
         &mut self,
-        outputs: &[(TopicPartition, Batch)],
-        rows: &[RowsOf<'_>],
+        outputs: &Outputs<'_>,
         consumed: Option<&Consumed<'_>>,
         deadline: Duration,
     ) -> Result<(), Failure> {
-        self.send(outputs, rows, deadline)?;
+        self.send(outputs, deadline)?;
         if let Some(consumed) = consumed {
             let sent = self.send_offsets(consumed, deadline);
-            sent.map_err(|failure| self.better_known(failure, outputs, rows))?;
+            sent.map_err(|failure| self.better_known(failure, outputs))?;
         }
-        self.wait_for_deliveries(outputs, rows, deadline)
+        self.wait_for_deliveries(outputs, deadline)
     }
 
-    fn send(
-        &mut self,
-        outputs: &[(TopicPartition, Batch)],
-        rows: &[RowsOf<'_>],
-        deadline: Duration,
-    ) -> Result<(), Failure> {
+    fn send(&mut self, outputs: &Outputs<'_>, deadline: Duration) -> Result<(), Failure> {
         let Self { producer, queue, sender, deliveries, news, clock, .. } = self;
         let opaque = deliveries.opaque();
         let mut refused = |to: &TopicPartition, code| {
@@ -207,10 +201,10 @@ impl Transactions {
             Err(fault::error(format!("a record cannot be sent: partition={to}"), fault))
         };
         let mut send = || {
-            for (number, (to, batch)) in outputs.iter().enumerate() {
+            for (number, (to, batch)) in outputs.batches.iter().enumerate() {
                 sender.send(producer, to, batch, opaque | number, &mut |code| refused(to, code))?;
             }
-            for (number, (to, rows)) in (outputs.len()..).zip(rows) {
+            for (number, (to, rows)) in (outputs.batches.len()..).zip(outputs.rows) {
                 for row in *rows {
                     sender.send_row(producer, to, row, opaque | number, &mut |code| refused(to, code))?;
                 }
@@ -233,12 +227,7 @@ impl Transactions {
         }
     }
 
-    fn wait_for_deliveries(
-        &mut self,
-        outputs: &[(TopicPartition, Batch)],
-        rows: &[RowsOf<'_>],
-        deadline: Duration,
-    ) -> Result<(), Failure> {
+    fn wait_for_deliveries(&mut self, outputs: &Outputs<'_>, deadline: Duration) -> Result<(), Failure> {
         while told::outstanding_count(&self.producer) > 0 {
             let left = self.left(deadline);
             if left.is_zero() {
@@ -246,20 +235,20 @@ impl Transactions {
             }
             serve(&self.queue, left.min(Duration::from_millis(100)), &mut self.deliveries, &self.news);
         }
-        if let Some(error) = self.undelivered(outputs, rows) {
+        if let Some(error) = self.undelivered(outputs) {
             return Err(Failure::Abortable(error));
         }
         if told::outstanding_count(&self.producer) == 0 {
             return Ok(());
         }
         let number = self.deliveries.ends.iter().position(Option::is_none);
-        let what = format!("records were not stored in time{}", partition_of(number, outputs, rows));
+        let what = format!("records were not stored in time{}", outputs.named(number));
         let fault = client::reason(Fault::of_code(RDKafkaErrorCode::OperationTimedOut), &self.news);
         Err(Failure::Abortable(fault::error(what, fault)))
     }
 
     /// When a record could not be stored, all that comes after it fails as well, and says less.
-    fn better_known(&mut self, failure: Failure, outputs: &[(TopicPartition, Batch)], rows: &[RowsOf<'_>]) -> Failure {
+    fn better_known(&mut self, failure: Failure, outputs: &Outputs<'_>) -> Failure {
         let deadline = self.clock.monotonic() + TOLD_WITHIN;
         while self.deliveries.failed.is_none()
             && told::outstanding_count(&self.producer) > 0
@@ -268,13 +257,13 @@ impl Transactions {
             serve(&self.queue, Duration::from_millis(5), &mut self.deliveries, &self.news);
         }
         match failure {
-            Failure::Abortable(error) => Failure::Abortable(self.undelivered(outputs, rows).unwrap_or(error)),
+            Failure::Abortable(error) => Failure::Abortable(self.undelivered(outputs).unwrap_or(error)),
             failure @ Failure::Fatal(_) => failure,
         }
     }
 
     /// Why a record could not be stored, if that was so of one.
-    fn undelivered(&mut self, outputs: &[(TopicPartition, Batch)], rows: &[RowsOf<'_>]) -> Option<Error> {
+    fn undelivered(&mut self, outputs: &Outputs<'_>) -> Option<Error> {
         let mut failed = self.deliveries.failed.take();
         if let Some((_, fault)) = &mut failed
             && is_purged(fault.code)
@@ -285,9 +274,9 @@ impl Transactions {
         self.is_out_of_sequence = failed.as_ref().is_some_and(is_out_of);
         let (number, fault) = failed?;
         let what = if fault.code == RDKafkaErrorCode::MessageSizeTooLarge {
-            too_large(number, outputs, rows)
+            outputs.too_large(number)
         } else {
-            format!("records could not be stored{}", partition_of(Some(number), outputs, rows))
+            format!("records could not be stored{}", outputs.named(Some(number)))
         };
         Some(fault::error(what, client::reason(fault, &self.news)))
     }
@@ -356,31 +345,6 @@ impl Transactions {
     fn left(&self, deadline: Duration) -> Duration {
         self.news.deadline(deadline).saturating_sub(self.clock.monotonic())
     }
-}
-
-/// Names that of an output.
-fn partition_of(number: Option<usize>, outputs: &[(TopicPartition, Batch)], rows: &[RowsOf<'_>]) -> String {
-    let mut all = outputs.iter().map(|(to, _)| to).chain(rows.iter().map(|(to, _)| to));
-    let to = number.and_then(|number| all.nth(number));
-    to.map_or_else(String::new, |to| format!(": partition={to}"))
-}
-
-/// What an output has too much of: a record, or all of them together.
-fn too_large(number: usize, outputs: &[(TopicPartition, Batch)], rows: &[RowsOf<'_>]) -> String {
-    let of_rows = |rows: &[RowChange]| {
-        rows.iter().map(|row| row.key.len() + row.value.as_ref().map_or(0, bytes::Bytes::len)).max()
-    };
-    let (to, largest) = match outputs.get(number) {
-        Some((to, batch)) => (to, batch.records().map(|record| record.size_bytes()).max()),
-        None => match rows.get(number - outputs.len()) {
-            Some((to, rows)) => (to, of_rows(rows)),
-            None => return "a record is larger than the broker takes".to_owned(),
-        },
-    };
-    let bytes = largest.unwrap_or(0);
-    format!(
-        "a record, or a batch of some, is larger than the broker takes: partition={to} largest_record_bytes={bytes}"
-    )
 }
 
 /// Takes an event of the queue; returns whether there was one.

@@ -11,7 +11,7 @@ use rdkafka::{consumer::Consumer as _, error::RDKafkaErrorCode};
 use super::{KafkaMember, Open, Over, keep};
 use crate::{
     client, outgoing, tables,
-    transaction::{Consumed, Ended, Transactions},
+    transaction::{Consumed, Ended, Outputs, Transactions},
     watcher,
 };
 
@@ -51,15 +51,15 @@ impl KafkaMember {
             }
             Ended::Refused(error) => {
                 self.must_rewind = true;
-                Err(self.explained(error, &prepared))
+                Err(self.commit_error(error, &prepared))
             }
             Ended::RefusedAndOver(error) => {
                 self.over = Some(Over::Unknown);
-                Err(self.explained(error, &prepared))
+                Err(self.commit_error(error, &prepared))
             }
             Ended::Lost(error) => {
                 let error = self.lost(open, error);
-                Err(self.explained(error, &prepared))
+                Err(self.commit_error(error, &prepared))
             }
         }
     }
@@ -138,7 +138,8 @@ impl KafkaMember {
         }
         let consumed = Consumed { metadata: &metadata, offsets: &prepared.offsets };
         let transactions = open.transactions.as_mut().ok_or_else(out)?;
-        Ok(transactions.run(&prepared.outputs, &rows, Some(&consumed)))
+        let outputs = Outputs { batches: &prepared.outputs, rows: &rows };
+        Ok(transactions.run(&outputs, Some(&consumed)))
     }
 
     /// It is durable: what is kept here follows.
