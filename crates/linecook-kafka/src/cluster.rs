@@ -30,7 +30,7 @@ pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 /// While it is known that no broker answers: long enough to find out that one is back. Requests other than a ping get more
 /// in any case, since one that is given up on its way takes its connection with it, and all others that are on it.
-pub(crate) const SILENT_WITHIN: Duration = Duration::from_millis(500);
+const SILENT_WITHIN: Duration = Duration::from_millis(500);
 
 /// A client that asks, and what it knows by now.
 pub(crate) struct Cluster {

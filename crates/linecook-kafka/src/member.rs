@@ -12,7 +12,6 @@
 //! their rows are here.
 
 mod arrival;
-
 mod commit;
 mod fetch;
 mod gone;

@@ -165,7 +165,9 @@ impl Properties {
 
 /// What librdkafka has against it, asked one by one: it stops at the first.
 fn refusal(name: &str, value: &str) -> Option<Verdict> {
-    if OF_FILES.contains(&name) && value != "probe" && !Path::new(value).exists() {
+    // An empty value is none, and `probe` looks where systems keep theirs.
+    let is_file = OF_FILES.contains(&name) && !value.is_empty() && (name, value) != ("ssl.ca.location", "probe");
+    if is_file && !Path::new(value).exists() {
         // It would be found out when a client is made, in OpenSSL's words.
         return Some(Verdict::Refused { why: format!("there is no such file: {value}") });
     }

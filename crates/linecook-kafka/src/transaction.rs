@@ -43,7 +43,7 @@ use crate::{
 /// How long it may take to get a producer ready. Its predecessor's transaction is ended meanwhile.
 const READY_WITHIN: Duration = Duration::from_secs(5);
 /// Brokers refuse it while they end that transaction, which takes them some tens of milliseconds. librdkafka asks them again
-/// after 500 ms, and at once when it is called again.
+/// after 500 ms, and at once when it is called again. A call goes on where it was: nothing is asked while an answer is due.
 const READY_ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const ABORT_WITHIN: Duration = Duration::from_secs(5);
 /// How long after a transaction has failed it is told of the record that it failed for.
@@ -100,18 +100,21 @@ impl Transactions {
         let producer = Arc::new(client::transacting(options, news, name)?);
         let queue = Queue::main(&producer);
         let deadline = clock.monotonic() + READY_WITHIN;
-        loop {
-            match producer.init_transactions(READY_ASKED_AGAIN_AFTER) {
-                Ok(()) => break,
-                Err(KafkaError::Transaction(error))
-                    if error.is_retriable() && clock.monotonic() < news.deadline(deadline) => {}
-                Err(error) => {
-                    while told::serve(&queue, Duration::ZERO, |event| hear(news, event)) {}
-                    let fault = client::reason(client::fault_in(&error), news);
-                    let what = format!("a producer cannot be made ready for transactions: transactional_id={name}");
-                    return Err(fault::error(what, fault));
-                }
+        let mut said = None;
+        while let Err(error) = producer.init_transactions(READY_ASKED_AGAIN_AFTER) {
+            let fault = client::fault_in(&error);
+            // Each call forgets what the brokers have said before.
+            if !fault::is_silence(fault.code) {
+                said = Some(fault.clone());
             }
+            let is_retriable = matches!(&error, KafkaError::Transaction(native) if native.is_retriable());
+            if is_retriable && clock.monotonic() < news.deadline(deadline) {
+                continue;
+            }
+            while told::serve(&queue, Duration::ZERO, |event| hear(news, event)) {}
+            let fault = client::reason(said.unwrap_or(fault), news);
+            let what = format!("a producer cannot be made ready for transactions: transactional_id={name}");
+            return Err(fault::error(what, fault));
         }
         Ok(Self {
             queue,
@@ -242,7 +245,7 @@ impl Transactions {
             return Ok(());
         }
         let number = self.deliveries.ends.iter().position(Option::is_none);
-        let what = format!("records were not stored in time{}", outputs.named(number));
+        let what = format!("records were not stored in time{}", outputs.partition_text(number));
         let fault = client::reason(Fault::of_code(RDKafkaErrorCode::OperationTimedOut), &self.news);
         Err(Failure::Abortable(fault::error(what, fault)))
     }
@@ -276,7 +279,7 @@ impl Transactions {
         let what = if fault.code == RDKafkaErrorCode::MessageSizeTooLarge {
             outputs.too_large(number)
         } else {
-            format!("records could not be stored{}", outputs.named(Some(number)))
+            format!("records could not be stored{}", outputs.partition_text(Some(number)))
         };
         Some(fault::error(what, client::reason(fault, &self.news)))
     }

@@ -125,6 +125,13 @@ pub struct RowChange {
     pub value: Option<Bytes>,
 }
 
+impl RowChange {
+    /// Of key and value, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.key.len() + self.value.as_ref().map_or(0, Bytes::len)
+    }
+}
+
 /// A worker's share of a group. Its methods block and are called from the one thread that owns it.
 ///
 /// Dropping it leaves the group without handing over: its partitions wait for `max_silence`, as after a crash, where

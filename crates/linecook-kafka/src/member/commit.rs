@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
 
 use linecook_log::{
-    Batch, Commit, Error, ErrorKind, Offset, Output, Partition, Result, RowChange, TableName, Ticket, TopicName,
-    TopicPartition,
+    Batch, Commit, Error, ErrorKind, GroupName, Offset, Output, Partition, Result, RowChange, TableName, Ticket,
+    TopicName, TopicPartition,
 };
 use rdkafka::{consumer::Consumer as _, error::RDKafkaErrorCode};
 
@@ -25,9 +25,10 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Those that its outputs go to.
-    pub(super) fn topics(&self) -> impl Iterator<Item = &TopicName> + Clone {
-        self.outputs.iter().map(|(to, _)| &to.topic)
+    /// Those that its outputs and its rows go to.
+    pub(super) fn topics(&self, group: &GroupName) -> Vec<TopicName> {
+        let changelogs = self.rows.keys().filter_map(|(table, _)| tables::changelog_of(group, table).ok());
+        self.outputs.iter().map(|(to, _)| to.topic.clone()).chain(changelogs).collect()
     }
 
     /// Nothing but offsets.
@@ -116,7 +117,7 @@ impl KafkaMember {
                 format!("a row of a partition that the commit has no offset of: table={table} partition={partition}");
             return Err(Error::invalid(text));
         }
-        let bytes = row.key.len() + row.value.as_ref().map_or(0, bytes::Bytes::len);
+        let bytes = row.size_bytes();
         let max_bytes = self.shared.options.max_record_bytes;
         if bytes > max_bytes {
             let text = format!("a row larger than the log takes: table={table} bytes={bytes} max_bytes={max_bytes}");

@@ -10,7 +10,6 @@ use linecook_log::{Error, ErrorKind, TopicName};
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::{KafkaMember, LOOK_EVERY, commit::Prepared, owned::Owned};
-use crate::cluster::SILENT_WITHIN;
 
 impl KafkaMember {
     /// Looks whether the topics that it reads are there.
@@ -37,28 +36,25 @@ impl KafkaMember {
 
     /// Why it is not known where to begin, if that is because a topic is not there.
     pub(super) fn unless_gone(&self, error: Error) -> Error {
-        let topics = self.spec.inputs.iter().flat_map(|input| &input.topics);
-        self.explained(ErrorKind::Unavailable, error, topics)
+        self.explained(ErrorKind::Unavailable, error, &self.spec.topics())
     }
 
     /// Why a commit did not come to its end, if that is because one of its topics is not there. It stays what it is.
     pub(super) fn commit_error(&self, error: Error, prepared: &Prepared) -> Error {
         match error.kind() {
-            kind @ (ErrorKind::Unavailable | ErrorKind::Unknown) => self.explained(kind, error, prepared.topics()),
+            kind @ (ErrorKind::Unavailable | ErrorKind::Unknown) => {
+                self.explained(kind, error, &prepared.topics(&self.spec.group))
+            }
             _ => error,
         }
     }
 
     /// An error of that kind if some of these topics are not there, `error` behind it; or else that.
-    fn explained<'a>(
-        &self,
-        kind: ErrorKind,
-        error: Error,
-        topics: impl Iterator<Item = &'a TopicName> + Clone,
-    ) -> Error {
-        // Mostly it is the brokers who are away: then nobody waits for more than a ping.
-        let cluster = &self.shared.cluster;
-        match cluster.ping(SILENT_WITHIN).and_then(|()| cluster.missing(topics, Duration::ZERO)) {
+    fn explained(&self, kind: ErrorKind, error: Error, topics: &[TopicName]) -> Error {
+        if topics.is_empty() {
+            return error;
+        }
+        match self.shared.cluster.missing(topics.iter(), Duration::ZERO) {
             Ok(missing) if !missing.is_empty() => gone(kind, &missing).with_source(error),
             _ => error,
         }

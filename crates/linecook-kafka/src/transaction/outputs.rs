@@ -18,21 +18,18 @@ impl Outputs<'_> {
         self.batches.iter().map(|(to, _)| to).chain(self.rows.iter().map(|(to, _)| to))
     }
 
-    /// Names the partition of an output, to be put behind what happened to it.
-    pub(super) fn named(&self, number: Option<usize>) -> String {
+    /// The partition of an output, to be put behind what happened to it; nothing if it is not known which.
+    pub(super) fn partition_text(&self, number: Option<usize>) -> String {
         let to = number.and_then(|number| self.partitions().nth(number));
         to.map_or_else(String::new, |to| format!(": partition={to}"))
     }
 
     /// What an output has too much of: a record, or all of them together.
     pub(super) fn too_large(&self, number: usize) -> String {
-        let of_rows = |rows: &[RowChange]| {
-            rows.iter().map(|row| row.key.len() + row.value.as_ref().map_or(0, bytes::Bytes::len)).max()
-        };
         let (to, largest) = match self.batches.get(number) {
             Some((to, batch)) => (to, batch.records().map(|record| record.size_bytes()).max()),
             None => match self.rows.get(number - self.batches.len()) {
-                Some((to, rows)) => (to, of_rows(rows)),
+                Some((to, rows)) => (to, rows.iter().map(RowChange::size_bytes).max()),
                 None => return "a record is larger than the broker takes".to_owned(),
             },
         };

@@ -17,13 +17,16 @@ fn changelog(kitchen: &Kitchen) -> TopicName {
     TopicName::new(format!("{}.seen.changelog", kitchen.group("chef"))).unwrap()
 }
 
+fn row(source: &TopicName, number: u64) -> Commit {
+    let key = text_of(number).into();
+    let row = RowChange { table: table(), partition: Partition(0), key, value: Some(text_of(1).into()) };
+    Commit { rows: vec![row], offsets: vec![(at(source, 0), Offset(0))], ..Commit::default() }
+}
+
 /// Writes a row a commit: each number, once.
 fn write(member: &mut dyn Member, source: &TopicName, numbers: impl IntoIterator<Item = u64>) {
     for number in numbers {
-        let key = text_of(number).into();
-        let row = RowChange { table: table(), partition: Partition(0), key, value: Some(text_of(1).into()) };
-        let commit = Commit { rows: vec![row], offsets: vec![(at(source, 0), Offset(0))], ..Commit::default() };
-        drop(member.commit(commit).unwrap());
+        drop(member.commit(row(source, number)).unwrap());
     }
 }
 
@@ -181,4 +184,19 @@ fn rows_of_a_changelog_that_was_created_anew_are_those_of_the_new_one() {
     write(&mut *member, &source, [7]);
     let rows: Vec<_> = rows_of(&mut *member, &table(), Partition(0)).into_keys().collect();
     assert_eq!(rows, [7]);
+}
+
+/// Who wrote rows to it said only that there was no time.
+#[test]
+fn a_changelog_that_is_deleted_is_named_by_who_writes_rows() {
+    let kitchen = Kitchen::shared();
+    let log = kitchen.open("first");
+    let source = kitchen.topic(&log, "source", 1);
+    let mut member = log.join(kitchen.spec("chef", "first", &[&source], &[&table()])).unwrap();
+    kitchen.until_owns(&mut *member, 1);
+    write(&mut *member, &source, 0..2);
+    stranger::delete_topic(kitchen.servers(), &changelog(&kitchen));
+    let error = member.commit(row(&source, 2)).map(drop).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unknown), "{}", error.chain());
+    assert!(error.chain().contains(&format!("topics={}", changelog(&kitchen))), "{}", error.chain());
 }
