@@ -229,6 +229,7 @@ mod tests {
         let why = "there is no such file: /nowhere/ca.pem".to_owned();
         assert_eq!(added("ssl.ca.location", "/nowhere/ca.pem"), Verdict::Refused { why });
         assert_eq!(added("ssl.ca.location", "probe"), Verdict::Taken);
+        assert_eq!(added("ssl.key.location", ""), Verdict::Taken, "librdkafka takes it for none");
     }
 
     #[test]
