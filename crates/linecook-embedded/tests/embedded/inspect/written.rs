@@ -16,13 +16,13 @@ use linecook_embedded::{
     inspect::{Inspection, StoredRecord},
 };
 use linecook_log::{
-    BatchBuilder, Commit, Fetch, GroupName, Header, InputSpec, InstanceName, Log, MemberSpec, NewRecord, Offset,
-    Origin, Output, Partition, Poll, RowChange, Source, SystemClock, TableName, Timestamp, TopicName, TopicPartition,
-    TopicSpec,
+    BatchBuilder, Commit, Fetch, GroupName, Header, InputSpec, InstanceName, Log, Member, MemberSpec, NewRecord,
+    Offset, Origin, Output, Partition, Poll, RowChange, Source, SystemClock, TableName, Timestamp, TopicName,
+    TopicPartition, TopicSpec,
 };
 use tempfile::TempDir;
 
-use crate::support::copy_folder;
+use crate::support::{Draw, copy_folder};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -246,16 +246,37 @@ pub(super) fn append_without_waiting(log: &Arc<dyn Log>, count: u64) {
     }
 }
 
+fn join_kitchen(log: &Arc<dyn Log>) -> Box<dyn Member> {
+    log.join(MemberSpec {
+        group: GroupName::new("kitchen").unwrap(),
+        instance: InstanceName::new("one").unwrap(),
+        worker: 0,
+        inputs: vec![InputSpec { topics: vec![name("orders")], tables: vec![TableName::new("stock").unwrap()] }],
+        max_silence: PATIENCE,
+    })
+    .unwrap()
+}
+
+/// A commit that no segment has room for behind others, so that one is closed; whether that gets to the disk nobody waits
+/// for.
+pub(super) fn close_segment_without_waiting(log: &Arc<dyn Log>) {
+    let mut member = join_kitchen(log);
+    let assigned = loop {
+        if let Poll::Assigned(assigned) = member.poll(PATIENCE, 4096).unwrap() {
+            break assigned;
+        }
+    };
+    let mut batch = BatchBuilder::new(&origin("kitchen", None), 64);
+    let mut noise = Draw(0);
+    let value: Vec<u8> = (0..32 << 10).map(|_| noise.below(256) as u8).collect();
+    batch.push(&NewRecord { key: None, value: Some(&value), timestamp: Timestamp(0), headers: &[] }).unwrap();
+    let to = TopicPartition::new(&name("pizza"), Partition(0));
+    let offsets = vec![(assigned[0].partition.clone(), assigned[0].position)];
+    drop(member.commit(Commit { outputs: vec![Output { to, batch }], rows: Vec::new(), offsets }).unwrap());
+}
+
 fn cook(log: &Arc<dyn Log>, ends: &[Offset; 2]) {
-    let mut member = log
-        .join(MemberSpec {
-            group: GroupName::new("kitchen").unwrap(),
-            instance: InstanceName::new("one").unwrap(),
-            worker: 0,
-            inputs: vec![InputSpec { topics: vec![name("orders")], tables: vec![TableName::new("stock").unwrap()] }],
-            max_silence: PATIENCE,
-        })
-        .unwrap();
+    let mut member = join_kitchen(log);
     let mut left: u64 = ends.iter().map(|end| end.0).sum();
     while left > 0 {
         let Poll::Records(fetches) = member.poll(PATIENCE, 4096).unwrap() else { continue };
