@@ -42,6 +42,8 @@ use crate::{
 
 /// How long it may take to get a producer ready. Its predecessor's transaction is ended meanwhile.
 const READY_WITHIN: Duration = Duration::from_secs(5);
+/// How long the first answer may take before it is asked for again.
+const FIRST_ASKED_AGAIN_AFTER: Duration = Duration::from_millis(150);
 /// Brokers refuse it while they end that transaction, which takes them some tens of milliseconds. librdkafka asks them again
 /// after 500 ms, and at once when it is called again. A call goes on where it was: nothing is asked while an answer is due.
 const READY_ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -100,9 +102,12 @@ impl Transactions {
         let producer = Arc::new(client::transacting(options, news, name)?);
         let queue = Queue::main(&producer);
         let deadline = clock.monotonic() + READY_WITHIN;
-        let mut said = None;
-        while let Err(error) = producer.init_transactions(READY_ASKED_AGAIN_AFTER) {
+        let (mut said, mut patience) = (None, FIRST_ASKED_AGAIN_AFTER);
+        while let Err(error) = producer.init_transactions(patience) {
             let fault = client::fault_in(&error);
+            // Brokers that are not there yet, or are on their way up, are asked at librdkafka's own pace.
+            let is_ending = fault.code == RDKafkaErrorCode::ConcurrentTransactions;
+            patience = if is_ending { READY_ASKED_AGAIN_AFTER } else { LOOK_AFTER };
             // Each call forgets what the brokers have said before.
             if !fault::is_silence(fault.code) {
                 said = Some(fault.clone());
