@@ -42,11 +42,6 @@ use crate::{
 
 /// How long it may take to get a producer ready. Its predecessor's transaction is ended meanwhile.
 const READY_WITHIN: Duration = Duration::from_secs(5);
-/// How long the first answer may take before it is asked for again.
-const FIRST_ASKED_AGAIN_AFTER: Duration = Duration::from_millis(150);
-/// Brokers refuse it while they end that transaction, which takes them some tens of milliseconds. librdkafka asks them again
-/// after 500 ms, and at once when it is called again. A call goes on where it was: nothing is asked while an answer is due.
-const READY_ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const ABORT_WITHIN: Duration = Duration::from_secs(5);
 /// How long after a transaction has failed it is told of the record that it failed for.
 const TOLD_WITHIN: Duration = Duration::from_millis(100);
@@ -101,26 +96,11 @@ impl Transactions {
     pub(crate) fn begin_with(options: &Options, news: &Arc<News>, clock: &Arc<dyn Clock>, name: &str) -> Result<Self> {
         let producer = Arc::new(client::transacting(options, news, name)?);
         let queue = Queue::main(&producer);
-        let deadline = clock.monotonic() + READY_WITHIN;
-        let (mut said, mut patience) = (None, FIRST_ASKED_AGAIN_AFTER);
-        while let Err(error) = producer.init_transactions(patience) {
-            let fault = client::fault_in(&error);
-            // Brokers that are not there yet, or are on their way up, are asked at librdkafka's own pace.
-            let is_ending = fault.code == RDKafkaErrorCode::ConcurrentTransactions;
-            patience = if is_ending { READY_ASKED_AGAIN_AFTER } else { LOOK_AFTER };
-            // Each call forgets what the brokers have said before.
-            if !fault::is_silence(fault.code) {
-                said = Some(fault.clone());
-            }
-            let is_retriable = matches!(&error, KafkaError::Transaction(native) if native.is_retriable());
-            if is_retriable && clock.monotonic() < news.deadline(deadline) {
-                continue;
-            }
+        producer.init_transactions(READY_WITHIN).map_err(|error| {
             while told::serve(&queue, Duration::ZERO, |event| hear(news, event)) {}
-            let fault = client::reason(said.unwrap_or(fault), news);
-            let what = format!("a producer cannot be made ready for transactions: transactional_id={name}");
-            return Err(fault::error(what, fault));
-        }
+            let fault = client::reason(client::fault_in(&error), news);
+            fault::error(format!("a producer cannot be made ready for transactions: transactional_id={name}"), fault)
+        })?;
         Ok(Self {
             queue,
             producer,

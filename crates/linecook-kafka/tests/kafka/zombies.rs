@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use linecook_log::{Clock as _, Commit, ErrorKind, Log as _, Offset, Output, Poll, TopicName};
 
-use crate::{
-    kitchen::{Kitchen, SESSION_TIMEOUT, at, batch_by, batch_of, read_all},
-    stranger,
-};
+use crate::kitchen::{Kitchen, SESSION_TIMEOUT, at, batch_by, batch_of, read_all};
 
 /// What a redrive does: it consumes nothing, and says so by the offset that is committed already.
 fn redrive(source: &TopicName, target: &TopicName, offset: Offset) -> Commit {
@@ -127,27 +124,4 @@ fn services_with_one_instance_name_do_not_put_out_each_others_appends() {
         }
     }
     assert_eq!(read_all(&log, &to).len(), 12);
-}
-
-/// librdkafka asks every half second whether the brokers have ended what a predecessor has left open, which takes them some
-/// tens of milliseconds: of the up to 2.7 s that a service was away when it was killed under load, that was more than half.
-#[test]
-fn who_comes_after_one_that_died_in_a_transaction_is_ready_as_soon_as_that_has_ended() {
-    let kitchen = Kitchen::shared();
-    let log = kitchen.open("heir");
-    let (source, target) = (kitchen.topic(&log, "source", 1), kitchen.topic(&log, "target", 4));
-    let spec = || kitchen.spec("chef", "heir", &[&source], &[]);
-    let name = format!("{}.{}.{}", spec().group, spec().instance, spec().worker);
-    let join_after_a_death = || {
-        let dead = stranger::begin_transaction(kitchen.servers(), &name);
-        (0..4).for_each(|partition| stranger::send(&dead, &at(&target, partition), "key", "value"));
-        let began = kitchen.clock.monotonic();
-        let heir = log.join(spec()).unwrap();
-        let took = kitchen.clock.monotonic() - began;
-        assert!(stranger::cannot_commit(&dead), "it was no predecessor");
-        drop(heir);
-        took
-    };
-    let times: Vec<_> = (0..5).map(|_| join_after_a_death()).collect();
-    assert!(*times.iter().min().unwrap() < Duration::from_millis(450), "{times:?}");
 }
