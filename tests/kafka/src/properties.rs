@@ -75,6 +75,9 @@ pub(crate) fn text(options: &Options, ports: &Ports, data: &Path, certificates: 
         Controller::Inside => 1,
         Controller::Apart => {
             set("process.roles", "broker");
+            // On its way down it would give up its partitions, and nobody else is there to lead them: the marks of
+            // transactions that end just then would be dropped, and those stay open for ever.
+            set("controlled.shutdown.enable", "false");
             CONTROLLER_APART
         }
     };
