@@ -14,7 +14,7 @@ impl Outputs<'_> {
         self.batches.len() + self.rows.len()
     }
 
-    pub(super) fn partitions(&self) -> impl Iterator<Item = &TopicPartition> {
+    fn partitions(&self) -> impl Iterator<Item = &TopicPartition> {
         self.batches.iter().map(|(to, _)| to).chain(self.rows.iter().map(|(to, _)| to))
     }
 
