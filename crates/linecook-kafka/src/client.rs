@@ -182,6 +182,8 @@ const DEFAULTS: &[(&str, &str)] = &[
 const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
     ("fetch.queue.backoff.ms", "10"),
     ("fetch.error.backoff.ms", "50"),
+    // A broker has one request for records at a time: what is taken up while it waits for news waits with it.
+    ("fetch.wait.max.ms", "100"),
     // Bounds what is fetched ahead, whatever the lag.
     ("queued.max.messages.kbytes", "16384"),
 ];

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::CString,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +17,10 @@ use rdkafka::{TopicPartitionList, consumer::Consumer as _};
 
 use crate::{
     client::{Consumer, Rebalance},
-    native::queue::{Forwarded, Queue},
+    native::{
+        queue::{Forwarded, Queue},
+        topic::Topic,
+    },
     transaction::Transactions,
 };
 
@@ -49,7 +51,7 @@ pub(crate) struct Open {
 }
 
 pub(crate) struct TopicQueue {
-    pub(crate) name: CString,
+    pub(crate) topic: Topic,
     /// The partitions whose records come here. They go before the queue.
     pub(crate) forwarded: BTreeMap<Partition, Forwarded>,
     pub(crate) queue: Queue,

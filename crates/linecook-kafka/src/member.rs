@@ -40,7 +40,7 @@ use crate::{
     client,
     clients::{Clients, Open, TopicQueue},
     fault,
-    native::{self, queue::Queue, record::Taken},
+    native::{self, Fault, queue::Queue, record::Taken, topic::Topic},
     shared::Shared,
     tables::{LocalTable, Seat, TableKey},
     transaction::Transactions,
@@ -105,17 +105,17 @@ impl KafkaMember {
         let wakeup = Arc::<Wakeup>::default();
         let mut events = Queue::of_consumer(&consumer);
         events.raise(&wakeup);
+        let failed = |fault| fault::error(format!("the group cannot be joined: group={}", spec.group), fault);
         let queue_of = |topic: &TopicName| {
             let mut queue = Queue::new(&consumer);
             queue.raise(&wakeup);
             let name = CString::new(topic.as_str()).expect("a name has no zero byte");
-            TopicQueue { name, forwarded: BTreeMap::new(), queue }
+            let topic = Topic::new(&consumer, &name).map_err(|code| failed(Fault::of_code(code)))?;
+            Ok(TopicQueue { topic, forwarded: BTreeMap::new(), queue })
         };
-        let queues = spec.topics().iter().map(queue_of).collect();
+        let queues = spec.topics().iter().map(queue_of).collect::<Result<_>>()?;
         let subscribed: Vec<_> = spec.inputs.iter().map(|input| input.topics[0].as_str()).collect();
-        let failed =
-            |error| fault::error(format!("the group cannot be joined: group={}", spec.group), client::fault_in(&error));
-        consumer.subscribe(&subscribed).map_err(failed)?;
+        consumer.subscribe(&subscribed).map_err(|error| failed(client::fault_in(&error)))?;
         let open = Open { queues, events, consumer, owes_answer: false, transactions: None, restoring: None };
         let clients = Arc::new(Clients { wakeup, open: Mutex::new(Some(open)) });
         // After it has begun to join: who is replaced hears from the group that it is, and not only that its producer is.

@@ -42,6 +42,10 @@ use crate::{
 
 /// How long it may take to get a producer ready. Its predecessor's transaction is ended meanwhile.
 const READY_WITHIN: Duration = Duration::from_secs(5);
+/// Brokers refuse it while they end that transaction, which takes them some tens of milliseconds, and a connection to them
+/// takes as long. librdkafka looks at either again after 500 ms, and at once when it is called again. A call goes on where
+/// it was: nothing is asked while an answer is due.
+const READY_ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const ABORT_WITHIN: Duration = Duration::from_secs(5);
 /// How long after a transaction has failed it is told of the record that it failed for.
 const TOLD_WITHIN: Duration = Duration::from_millis(100);
@@ -96,10 +100,10 @@ impl Transactions {
     pub(crate) fn begin_with(options: &Options, news: &Arc<News>, clock: &Arc<dyn Clock>, name: &str) -> Result<Self> {
         let producer = Arc::new(client::transacting(options, news, name)?);
         let queue = Queue::main(&producer);
-        producer.init_transactions(READY_WITHIN).map_err(|error| {
+        make_ready(&producer, news, &**clock).map_err(|fault| {
             while told::serve(&queue, Duration::ZERO, |event| hear(news, event)) {}
-            let fault = client::reason(client::fault_in(&error), news);
-            fault::error(format!("a producer cannot be made ready for transactions: transactional_id={name}"), fault)
+            let what = format!("a producer cannot be made ready for transactions: transactional_id={name}");
+            fault::error(what, client::reason(fault, news))
         })?;
         Ok(Self {
             queue,
@@ -333,6 +337,24 @@ impl Transactions {
     fn left(&self, deadline: Duration) -> Duration {
         self.news.deadline(deadline).saturating_sub(self.clock.monotonic())
     }
+}
+
+/// Has brokers end what a predecessor has left open.
+fn make_ready(producer: &Producer, news: &News, clock: &dyn Clock) -> Result<(), Fault> {
+    let deadline = clock.monotonic() + READY_WITHIN;
+    let mut said = None;
+    while let Err(error) = producer.init_transactions(READY_ASKED_AGAIN_AFTER) {
+        let fault = client::fault_in(&error);
+        // Each call forgets what brokers have said before.
+        if !fault::is_silence(fault.code) {
+            said = Some(fault.clone());
+        }
+        let is_retriable = matches!(&error, KafkaError::Transaction(native) if native.is_retriable());
+        if !is_retriable || clock.monotonic() >= news.deadline(deadline) {
+            return Err(said.unwrap_or(fault));
+        }
+    }
+    Ok(())
 }
 
 /// Takes an event of the queue; returns whether there was one.

@@ -265,7 +265,7 @@ impl KafkaMember {
                 let rank = self.rank_of(&at);
                 let of_topic = &mut open.queues[rank];
                 // Before it is assigned: no record goes anywhere else.
-                let queue = Queue::of_partition(&open.consumer, &of_topic.name, native_partition(at.partition));
+                let queue = Queue::of_partition(&open.consumer, of_topic.topic.name(), native_partition(at.partition));
                 let forwarded = queue.forward_to(&of_topic.queue, Queue::of_consumer(&open.consumer));
                 of_topic.forwarded.insert(at.partition, forwarded);
                 self.shared.progress.reach(&self.spec.group, &at, begin);

@@ -5,6 +5,7 @@
 //! | `queue` | partitions forwarded to a queue of their topic, and a call when one is no longer empty: nobody spins, nobody sleeps |
 //! | `record` | messages taken by the hundred: a call each costs a third of the throughput |
 //! | `deliveries` | events of a producer one by one: `BaseProducer::poll` waits its whole time, and hides whether a failed record may have been stored |
+//! | `topic` | topics that a client looks for before a partition of them is assigned |
 //! | `produce` | records sent without an allocation each |
 //! | `member` | generation and member id of a consumer: who is out of its group must not commit as if it had none |
 //! | `brokers` | a client that was told that there are no brokers forgets all that it knows |
@@ -21,6 +22,7 @@ pub(crate) mod produce;
 pub(crate) mod queue;
 pub(crate) mod reader;
 pub(crate) mod record;
+pub(crate) mod topic;
 
 use std::ffi::{CStr, c_char};
 

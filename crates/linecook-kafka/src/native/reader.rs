@@ -1,22 +1,19 @@
 //! A partition read without a group: librdkafka's simple consumer, which needs neither a group nor a right on one.
 
-use std::{ffi::CStr, ptr, ptr::NonNull, sync::Arc};
+use std::{ffi::CStr, sync::Arc};
 
 use rdkafka::{bindings as sys, error::RDKafkaErrorCode};
 
-use super::{Client, queue::Queue};
+use super::{Client, queue::Queue, topic::Topic};
 use linecook_log::waiting::Wakeup;
 
 /// A partition that is being read from an offset on. A client reads a partition once at a time.
 pub(crate) struct PartitionReader<C: Client> {
-    topic: NonNull<sys::rd_kafka_topic_t>,
+    topic: Topic,
     partition: i32,
     queue: Queue,
     client: Arc<C>,
 }
-
-// SAFETY: librdkafka's handles may be used from any thread.
-unsafe impl<C: Client> Send for PartitionReader<C> {}
 
 impl<C: Client> PartitionReader<C> {
     /// Begins to read; `wakeup` is raised when something has come.
@@ -28,18 +25,13 @@ impl<C: Client> PartitionReader<C> {
     ) -> Result<Self, RDKafkaErrorCode> {
         let mut queue = Queue::new(client);
         queue.raise(wakeup);
-        // SAFETY: the client is alive, the name ends with a zero; the topic's handle is ours. When it does not start, the
-        // handle is given back.
-        unsafe {
-            let handle = sys::rd_kafka_topic_new(client.native(), topic.as_ptr(), ptr::null_mut());
-            let Some(topic) = NonNull::new(handle) else { return Err(sys::rd_kafka_last_error().into()) };
-            if sys::rd_kafka_consume_start_queue(handle, partition, offset, queue.as_ptr()) != 0 {
-                let code = sys::rd_kafka_last_error().into();
-                sys::rd_kafka_topic_destroy(handle);
-                return Err(code);
-            }
-            Ok(Self { topic, partition, queue, client: Arc::clone(client) })
+        let topic = Topic::new(client, topic)?;
+        // SAFETY: topic and queue are alive.
+        if unsafe { sys::rd_kafka_consume_start_queue(topic.as_ptr(), partition, offset, queue.as_ptr()) } != 0 {
+            // SAFETY: it is what this thread's last call has left.
+            return Err(unsafe { sys::rd_kafka_last_error() }.into());
         }
+        Ok(Self { topic, partition, queue, client: Arc::clone(client) })
     }
 
     /// What comes of it.
@@ -52,8 +44,7 @@ impl<C: Client> PartitionReader<C> {
         // SAFETY: the handles are alive; the list is ours, with one element.
         unsafe {
             let list = sys::rd_kafka_topic_partition_list_new(1);
-            let name = sys::rd_kafka_topic_name(self.topic.as_ptr());
-            let element = sys::rd_kafka_topic_partition_list_add(list, name, self.partition);
+            let element = sys::rd_kafka_topic_partition_list_add(list, self.topic.name().as_ptr(), self.partition);
             sys::rd_kafka_position(self.client.native(), list);
             let offset = (*element).offset;
             sys::rd_kafka_topic_partition_list_destroy(list);
@@ -64,10 +55,7 @@ impl<C: Client> PartitionReader<C> {
 
 impl<C: Client> Drop for PartitionReader<C> {
     fn drop(&mut self) {
-        // SAFETY: both are alive, and used no more.
-        unsafe {
-            sys::rd_kafka_consume_stop(self.topic.as_ptr(), self.partition);
-            sys::rd_kafka_topic_destroy(self.topic.as_ptr());
-        }
+        // SAFETY: the topic is alive.
+        unsafe { sys::rd_kafka_consume_stop(self.topic.as_ptr(), self.partition) };
     }
 }

@@ -64,6 +64,11 @@ pub(crate) fn begin_transaction(servers: &str, id: &str) -> BaseProducer {
     producer
 }
 
+/// Whether the transaction of a producer is over, since another has its name.
+pub(crate) fn cannot_commit(producer: &BaseProducer) -> bool {
+    producer.commit_transaction(WITHIN).is_err()
+}
+
 /// Sends a record and waits until it lies in the partition, be it committed or not.
 pub(crate) fn send(producer: &BaseProducer, to: &TopicPartition, key: &str, value: &str) {
     let partition = i32::try_from(to.partition.0).unwrap();
