@@ -280,20 +280,24 @@ impl Cluster {
         }
     }
 
-    /// The id of a topic.
+    /// The ids of topics.
     ///
     /// # Errors
-    /// `Invalid`: there is none. `Unavailable`.
-    pub(crate) fn topic_id(&self, topic: &TopicName) -> Result<String> {
-        self.check_answering()?;
-        let what = || format!("a topic cannot be described: topic={topic}");
-        let mut found = admin::topic_ids(&self.client(), std::slice::from_ref(topic), self.patience())
-            .map_err(|fault| self.error(what(), fault))?;
-        match found.remove(topic) {
-            Some(Ok(id)) => Ok(id),
-            Some(Err(code)) => Err(fault::error(what(), Fault::of_code(code))),
-            None => Err(fault::error(what(), Fault::of_code(RDKafkaErrorCode::UnknownTopicOrPartition))),
+    /// `Invalid`: one is not there. `Unavailable`.
+    pub(crate) fn topic_ids(&self, topics: &[TopicName]) -> Result<BTreeMap<TopicName, String>> {
+        if topics.is_empty() {
+            return Ok(BTreeMap::new());
         }
+        self.check_answering()?;
+        let what = "topics cannot be described";
+        let mut found =
+            admin::topic_ids(&self.client(), topics, self.patience()).map_err(|fault| self.error(what, fault))?;
+        let id_of = |topic: &TopicName| {
+            let id = found.remove(topic).unwrap_or(Err(RDKafkaErrorCode::UnknownTopicOrPartition));
+            let id = id.map_err(|code| fault::error(format!("{what}: topic={topic}"), Fault::of_code(code)))?;
+            Ok((topic.clone(), id))
+        };
+        topics.iter().map(id_of).collect()
     }
 }
 

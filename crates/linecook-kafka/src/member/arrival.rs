@@ -1,8 +1,12 @@
 //! Partitions on their way to a member: where they begin, and their rows.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use linecook_log::{Assignment, Clock, Error, ErrorKind, Offset, Result, TopicPartition};
+use linecook_log::{Assignment, Clock, Error, ErrorKind, Offset, Result, TopicName, TopicPartition};
 use rdkafka::consumer::Consumer as _;
 
 use super::{
@@ -44,6 +48,21 @@ enum Stage {
     Restoring { begins: Vec<(TopicPartition, Offset)>, rows: Vec<Restore> },
     /// Records are gone that were not read.
     Stuck { why: String, again_at: Duration },
+}
+
+/// What the cluster says about partitions that are wanted and about their changelogs.
+struct Survey {
+    starts: BTreeMap<TopicPartition, Offset>,
+    ends: BTreeMap<TopicPartition, Offset>,
+    /// Of the changelogs.
+    topic_ids: BTreeMap<TopicName, String>,
+}
+
+impl Survey {
+    fn bounds(&self, at: &TopicPartition) -> Bounds {
+        let of = |found: &BTreeMap<_, Offset>| found.get(at).copied().unwrap_or_default();
+        Bounds { start: of(&self.starts), end: of(&self.ends) }
+    }
 }
 
 impl Arriving {
@@ -162,17 +181,16 @@ impl KafkaMember {
         }
         let cluster = Arc::clone(&self.shared.cluster);
         let Some(committed) = cluster.stable_offsets(&self.spec.group, &partitions)? else { return Ok(()) };
-        let starts = cluster.offsets_at(End::Start, &partitions, Isolation::All)?;
-        let ends = cluster.offsets_at(End::End, &partitions, Isolation::All)?;
         let is_new = |at: &&TopicPartition| !committed.contains_key(*at);
         let new: Vec<_> = partitions.iter().filter(is_new).cloned().collect();
-        let first = self.shared.first_offsets(&self.spec.group, &new, &starts)?;
+        let found = self.survey(&wanted, partitions)?;
+        let first = self.shared.first_offsets(&self.spec.group, &new, &found.starts)?;
         for share in wanted {
             let mut begins = Vec::new();
             let mut missing = None;
             for at in self.partitions_of(share) {
-                let bounds = (starts.get(&at).copied().unwrap_or_default(), ends.get(&at).copied().unwrap_or_default());
-                let begin = committed.get(&at).or_else(|| first.get(&at)).copied().unwrap_or(bounds.0);
+                let bounds = found.bounds(&at);
+                let begin = committed.get(&at).or_else(|| first.get(&at)).copied().unwrap_or(bounds.start);
                 match self.begin_within(&at, begin, bounds) {
                     Ok(begin) => begins.push((at, begin)),
                     Err(why) => missing = Some(why),
@@ -183,7 +201,7 @@ impl KafkaMember {
                     self.tell_of_gap(share, &why);
                     Stage::Stuck { why, again_at: now + LOOK_FOR_MISSING_AFTER }
                 }
-                None => Stage::Restoring { rows: self.begin_restores(open, share)?, begins },
+                None => Stage::Restoring { rows: self.begin_restores(open, share, &found)?, begins },
             };
             if let Some(arriving) = self.arriving.iter_mut().find(|arriving| arriving.share == share) {
                 arriving.enter(stage, now);
@@ -197,7 +215,7 @@ impl KafkaMember {
         &self,
         at: &TopicPartition,
         begin: Offset,
-        (start, end): (Offset, Offset),
+        Bounds { start, end }: Bounds,
     ) -> Result<Offset, String> {
         if (start..=end).contains(&begin) {
             return Ok(begin);
@@ -225,25 +243,35 @@ impl KafkaMember {
         }
     }
 
-    fn begin_restores(&mut self, open: &mut Open, share: Share) -> Result<Vec<Restore>> {
+    /// Asks about these partitions, and about the changelogs of what is wanted: after the committed offsets are known, see
+    /// `restore`.
+    fn survey(&self, wanted: &[Share], partitions: Vec<TopicPartition>) -> Result<Survey> {
+        let keys = wanted.iter().flat_map(|share| self.table_keys(*share));
+        let changelogs = keys.map(|key| tables::changelog_partition(&key)).collect::<Result<Vec<_>>>()?;
+        let topics: BTreeSet<_> = changelogs.iter().map(|at| at.topic.clone()).collect();
+        let partitions = [partitions, changelogs].concat();
+        let cluster = &self.shared.cluster;
+        Ok(Survey {
+            starts: cluster.offsets_at(End::Start, &partitions, Isolation::All)?,
+            ends: cluster.offsets_at(End::End, &partitions, Isolation::All)?,
+            topic_ids: cluster.topic_ids(&Vec::from_iter(topics))?,
+        })
+    }
+
+    fn begin_restores(&mut self, open: &mut Open, share: Share, found: &Survey) -> Result<Vec<Restore>> {
         let mut restores = Vec::new();
         for key in self.table_keys(share) {
             let from = tables::changelog_partition(&key)?;
-            let at = std::slice::from_ref(&from);
-            let cluster = &self.shared.cluster;
-            let start = cluster.offsets_at(End::Start, at, Isolation::All)?;
-            let until = cluster.offsets_at(End::End, at, Isolation::All)?;
-            let bound = |found: BTreeMap<_, Offset>| found.get(&from).copied().unwrap_or_default();
-            let bounds = Bounds { start: bound(start), end: bound(until) };
-            let id = cluster.topic_id(&from.topic)?;
+            let bounds = found.bounds(&from);
+            let id = found.topic_ids.get(&from.topic).expect("all changelogs were asked about");
             let now = self.shared.clock.timestamp();
             let owner = (self.id, self.seat());
-            let table = self.shared.tables.claim(&key, owner, (&id, bounds), now)?;
+            let table = self.shared.tables.claim(&key, owner, (id, bounds), now)?;
             self.tables.insert((key.table.clone(), key.partition), Arc::clone(&table));
             let client = match &open.restoring {
                 Some(client) => Arc::clone(client),
                 None => {
-                    let client = client::reading(&self.shared.options, &cluster.news)?;
+                    let client = client::reading(&self.shared.options, &self.shared.cluster.news)?;
                     Arc::clone(open.restoring.insert(Arc::new(client)))
                 }
             };

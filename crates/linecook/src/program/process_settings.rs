@@ -15,6 +15,8 @@ pub(crate) struct ProcessSettings {
     pub(crate) instance: Option<InstanceName>,
     pub(crate) log: LogKind,
     pub(crate) cluster: Cluster,
+    /// Whether it was said where a cluster is, but not that records are kept there.
+    pub(crate) has_idle_servers: bool,
     #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "this build has no log that could have a gap"))]
     pub(crate) accept_gap: bool,
     pub(crate) partitions: u32,
@@ -53,12 +55,13 @@ impl ProcessSettings {
         let default_data_dir = PathBuf::from(format!("./{}-data", program.name));
         let data_dir = settings.get(data_dir, default_data_dir);
         let http_address = settings.get(http_address, default_address(program));
-        let (log, cluster) = log_of(settings);
+        let (log, servers, cluster) = log_of(settings);
         Self {
             data_dir,
             http_address,
             log,
             cluster,
+            has_idle_servers: log == LogKind::Embedded && servers.is_some(),
             accept_gap: settings.get(accept_gap, false),
             instance: settings.optional(instance).map(|Instance(name)| name),
             partitions: settings.get(partitions, 4),
@@ -73,7 +76,7 @@ impl ProcessSettings {
 }
 
 /// Which log it is, and where. A file that can have nothing but properties of Kafka is a wish for it.
-fn log_of(settings: &mut Settings) -> (LogKind, Cluster) {
+fn log_of(settings: &mut Settings) -> (LogKind, Option<Servers>, Cluster) {
     let log = Key::new("log", "where records are kept: embedded, which needs nothing else, or kafka");
     let servers = Key::<Servers>::new(
         "bootstrap_servers",
@@ -83,7 +86,8 @@ fn log_of(settings: &mut Settings) -> (LogKind, Cluster) {
     let log = settings.get_implied(log, implied.unwrap_or((LogKind::Embedded, Origin::Default)));
     let fault_count = settings.fault_count();
     let servers = settings.optional(servers);
-    (log, Cluster::from_settings(settings, log, servers.as_ref(), fault_count))
+    let cluster = Cluster::from_settings(settings, log, servers.as_ref(), fault_count);
+    (log, servers, cluster)
 }
 
 /// Loopback, at the port of the first service.

@@ -29,6 +29,11 @@ pub(crate) fn run(prepared: Prepared) -> Result<(), Stop> {
     if let Some(remarks) = prepared.process.cluster.remarks() {
         tracing::info!("{remarks}");
     }
+    if prepared.process.has_idle_servers {
+        tracing::warn!(
+            "bootstrap_servers is given, but records are kept in the embedded log; on Kafka with --log kafka"
+        );
+    }
     let prepared = Arc::new(prepared);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let opened = open_log::open(&prepared.process, &clock)?;

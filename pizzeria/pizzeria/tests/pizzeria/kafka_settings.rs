@@ -64,6 +64,17 @@ fn settings_of_the_other_log_are_known_and_a_truth_needs_no_value() {
     assert!(String::from_utf8(shown.stdout).unwrap().contains("accept_gap = false # flag --accept-gap"));
 }
 
+#[test]
+fn servers_without_the_wish_for_kafka_are_noticed_by_who_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let no_folder = folder.path().join("file");
+    fs::write(&no_folder, "").unwrap();
+    let told = |arguments: &[&str]| String::from_utf8(output(&no_folder, arguments).stderr).unwrap();
+    let idle = told(&["--bootstrap-servers", "127.0.0.1:1"]);
+    assert!(idle.contains("records are kept in the embedded log; on Kafka with --log kafka"), "{idle}");
+    assert!(!told(&[]).contains("--log kafka"));
+}
+
 #[cfg(not(feature = "kafka"))]
 mod without_kafka {
     use super::*;
