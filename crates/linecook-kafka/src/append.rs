@@ -264,7 +264,7 @@ impl Shared {
                 return Err(Error::new(ErrorKind::Unavailable, text));
             }
             let fault = line.over().unwrap_or(Fault::of_code(code));
-            Err(fault::error(format!("a record cannot be sent: partition={to}"), fault))
+            Err(fault::of_records(format!("a record cannot be sent: partition={to}"), fault))
         });
         sent?;
         let bytes = batch.records().map(|record| record.size_bytes()).sum();
@@ -315,7 +315,7 @@ impl Shared {
                 } else {
                     format!("the record was not stored: partition={to}")
                 };
-                Err(fault::error(what, fault))
+                Err(fault::of_records(what, fault))
             }
             Fate::Unknown(code) => Err(fault::unknown(
                 "a broker has not answered in time",
@@ -346,7 +346,9 @@ impl Shared {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 let name = format!("{}.{}.append", entry.key(), self.options.instance);
-                entry.insert(Transactions::begin_with(&self.options, &self.cluster.news, &self.clock, &name)?)
+                let begun = Transactions::begin_with(&self.options, &self.cluster.news, &self.clock, &name);
+                // A right that is missing is no fault of the records.
+                entry.insert(begun.map_err(|error| Error::new(ErrorKind::Unavailable, error.chain()))?)
             }
         };
         let batches = [(queued.to.clone(), queued.batch.clone())];

@@ -39,8 +39,8 @@ pub(crate) struct Cluster {
     pub(crate) fencing: Fencing,
     clock: Arc<dyn Clock>,
     options: Options,
-    /// How many partitions each topic has. A topic keeps them.
-    counts: RwLock<HashMap<TopicName, u32>>,
+    /// How many partitions each topic has, which it keeps; none of one that was there and is gone.
+    counts: RwLock<HashMap<TopicName, Option<u32>>>,
     /// When all topics were asked for last.
     asked_for_topics_at: Mutex<Duration>,
 }
@@ -124,8 +124,8 @@ impl Cluster {
         found.sort_by(|one, other| one.name.cmp(&other.name));
         self.news.answered();
         let mut counts = self.counts.write();
-        counts.clear();
-        counts.extend(found.iter().map(|topic| (topic.name.clone(), topic.partition_count)));
+        counts.values_mut().for_each(|count| *count = None);
+        counts.extend(found.iter().map(|topic| (topic.name.clone(), Some(topic.partition_count))));
         *self.asked_for_topics_at.lock() = self.clock.monotonic();
         Ok(found)
     }
@@ -155,18 +155,20 @@ impl Cluster {
     /// How many partitions a topic has.
     ///
     /// # Errors
-    /// `Invalid`: there is no such topic. `Unavailable`.
+    /// `Invalid`: there is no such topic. `Unavailable`, also of one that was there and is gone.
     pub(crate) fn partition_count(&self, topic: &TopicName) -> Result<u32> {
         if let Some(count) = self.known_count(topic) {
             return Ok(count);
         }
         self.topics()?;
-        let text = || format!("no such topic, or no right to see it: topic={topic}");
-        self.known_count(topic).ok_or_else(|| Error::invalid(text()))
+        self.counts.read().get(topic).map_or_else(
+            || Err(Error::invalid(format!("no such topic, or no right to see it: topic={topic}"))),
+            |count| count.ok_or_else(|| fault::gone(ErrorKind::Unavailable, std::slice::from_ref(topic))),
+        )
     }
 
     fn known_count(&self, topic: &TopicName) -> Option<u32> {
-        self.counts.read().get(topic).copied()
+        self.counts.read().get(topic).copied().flatten()
     }
 
     /// That there is such a partition.

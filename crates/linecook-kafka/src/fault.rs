@@ -1,6 +1,6 @@
 //! What librdkafka's and the brokers' faults are to the contract.
 
-use linecook_log::{Error, ErrorKind};
+use linecook_log::{Error, ErrorKind, TopicName};
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use crate::native::Fault;
@@ -8,17 +8,52 @@ use crate::native::Fault;
 /// The contract's error for a fault of something that has no effect when it fails. `what` says what could not be done, with
 /// the name of the thing.
 pub(crate) fn error(what: impl Into<String>, fault: Fault) -> Error {
-    let what = what.into();
-    let text = match right_for(fault.code) {
-        Some(right) => format!("{what}: the cluster does not allow it; missing right: {right}"),
-        None => what,
-    };
-    Error::new(kind_of(fault.code), text).with_source(Said(fault))
+    of_kind(kind_of(fault.code), what.into(), fault)
 }
 
 /// The same of something that may have had its effect.
 pub(crate) fn unknown(what: impl Into<String>, fault: Fault) -> Error {
     Error::new(ErrorKind::Unknown, what.into()).with_source(Said(fault))
+}
+
+/// The same of records on their way out. `Invalid` is what is so of the records for ever. That their topic is not there, or
+/// that there is no right to write it, is no fault of theirs: they wait until somebody has mended it.
+pub(crate) fn of_records(what: impl Into<String>, fault: Fault) -> Error {
+    let kind = match kind_of(fault.code) {
+        ErrorKind::Invalid if !is_of_records(fault.code) => ErrorKind::Unavailable,
+        kind => kind,
+    };
+    of_kind(kind, what.into(), fault)
+}
+
+fn of_kind(kind: ErrorKind, what: String, fault: Fault) -> Error {
+    let text = match right_for(fault.code) {
+        Some(right) => format!("{what}: the cluster does not allow it; missing right: {right}"),
+        None => what,
+    };
+    Error::new(kind, text).with_source(Said(fault))
+}
+
+fn is_of_records(code: Code) -> bool {
+    matches!(
+        code,
+        Code::MessageSizeTooLarge
+            | Code::InvalidMessageSize
+            | Code::InvalidRecord
+            | Code::InvalidTimestamp
+            | Code::InvalidArgument
+    )
+}
+
+/// Topics that were there, and are no longer seen.
+pub(crate) fn gone(kind: ErrorKind, topics: &[TopicName]) -> Error {
+    let names: Vec<_> = topics.iter().map(TopicName::as_str).collect();
+    let text = format!(
+        "a topic is not there any more, or there is no right to see it: topics={}; the services that declare it make it \
+         anew when they start",
+        names.join(",")
+    );
+    Error::new(kind, text)
 }
 
 /// What the caller can do about a fault that left nothing behind.
@@ -35,6 +70,8 @@ pub(crate) fn kind_of(code: Code) -> ErrorKind {
         | Code::UnknownPartition
         | Code::MessageSizeTooLarge
         | Code::InvalidMessageSize
+        | Code::InvalidRecord
+        | Code::InvalidTimestamp
         | Code::InvalidTopic
         | Code::InvalidPartitions
         | Code::InvalidReplicationFactor

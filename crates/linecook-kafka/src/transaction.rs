@@ -190,7 +190,7 @@ impl Transactions {
                 return Ok(());
             }
             let fault = client::fatal_error(producer.client()).unwrap_or(Fault::of_code(code));
-            Err(fault::error(format!("a record cannot be sent: partition={to}"), fault))
+            Err(fault::of_records(format!("a record cannot be sent: partition={to}"), fault))
         };
         let mut send = || {
             for (number, (to, batch)) in outputs.batches.iter().enumerate() {
@@ -236,7 +236,7 @@ impl Transactions {
         let number = self.deliveries.ends.iter().position(Option::is_none);
         let what = format!("records were not stored in time{}", outputs.partition_text(number));
         let fault = client::reason(Fault::of_code(RDKafkaErrorCode::OperationTimedOut), &self.news);
-        Err(Failure::Abortable(fault::error(what, fault)))
+        Err(Failure::Abortable(fault::of_records(what, fault)))
     }
 
     /// When a record could not be stored, all that comes after it fails as well, and says less.
@@ -270,7 +270,7 @@ impl Transactions {
         } else {
             format!("records could not be stored{}", outputs.partition_text(Some(number)))
         };
-        Some(fault::error(what, client::reason(fault, &self.news)))
+        Some(fault::of_records(what, client::reason(fault, &self.news)))
     }
 
     fn commit(&self, deadline: Duration) -> Ended {
@@ -320,7 +320,7 @@ impl Transactions {
             // Something else of it has failed meanwhile.
             fault = self.reason().unwrap_or(fault);
         }
-        Failure::Abortable(fault::error(what, client::reason(fault, &self.news)))
+        Failure::Abortable(fault::of_records(what, client::reason(fault, &self.news)))
     }
 
     /// Why the transaction in hand can only be aborted. Nothing is begun: it is not over.

@@ -39,7 +39,11 @@ impl Prepared {
 
 impl KafkaMember {
     pub(super) fn commit_checked(&mut self, commit: Commit) -> Result<Ticket> {
-        let prepared = self.prepare(commit).inspect_err(|_| self.must_rewind = true)?;
+        let mut prepared = self.prepare(commit).inspect_err(|_| self.must_rewind = true)?;
+        let kept = self.offsets_to_keep();
+        let is_new = |(at, _): &(TopicPartition, Offset)| !prepared.offsets.iter().any(|(of, _)| of == at);
+        let kept: Vec<_> = kept.into_iter().filter(is_new).collect();
+        prepared.offsets.extend(kept);
         let clients = Arc::clone(&self.clients);
         let mut open = clients.open.lock();
         let open = open.as_mut().ok_or_else(|| self.shared.ended())?;
@@ -128,10 +132,11 @@ impl KafkaMember {
 
     pub(super) fn transact(&mut self, open: &mut Open, prepared: &Prepared) -> Result<Ended> {
         let out = || Error::new(ErrorKind::Fenced, "the member is not in its group any more");
+        // In this order: what is taken while it is in its group says that it was.
+        let metadata = open.consumer.group_metadata().ok_or_else(out)?;
         if !self.is_in_group(open) {
             return Err(out());
         }
-        let metadata = open.consumer.group_metadata().ok_or_else(out)?;
         let mut rows = Vec::with_capacity(prepared.rows.len());
         for ((table, partition), changes) in &prepared.rows {
             let topic = tables::changelog_of(&self.spec.group, table)?;

@@ -10,6 +10,7 @@ use linecook_log::{Error, ErrorKind, TopicName};
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::{KafkaMember, LOOK_EVERY, commit::Prepared, owned::Owned};
+use crate::fault;
 
 impl KafkaMember {
     /// Looks whether the topics that it reads are there.
@@ -31,7 +32,7 @@ impl KafkaMember {
 
     /// Which topics are not there, of those that it reads.
     pub(super) fn missing_topics(&self) -> Option<Error> {
-        (!self.missing.is_empty()).then(|| gone(ErrorKind::Unavailable, &self.missing))
+        (!self.missing.is_empty()).then(|| fault::gone(ErrorKind::Unavailable, &self.missing))
     }
 
     /// Why it is not known where to begin, if that is because a topic is not there.
@@ -55,7 +56,7 @@ impl KafkaMember {
             return error;
         }
         match self.shared.cluster.missing(topics.iter(), Duration::ZERO) {
-            Ok(missing) if !missing.is_empty() => gone(kind, &missing).with_source(error),
+            Ok(missing) if !missing.is_empty() => fault::gone(kind, &missing).with_source(error),
             _ => error,
         }
     }
@@ -64,14 +65,4 @@ impl KafkaMember {
 fn is_unknown(owned: &Owned) -> bool {
     let is_it = |code| matches!(code, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic);
     owned.fault.as_ref().is_some_and(|(code, _)| is_it(*code))
-}
-
-fn gone(kind: ErrorKind, topics: &[TopicName]) -> Error {
-    let names: Vec<_> = topics.iter().map(TopicName::as_str).collect();
-    let text = format!(
-        "a topic is not there any more, or there is no right to see it: topics={}; the services that declare it make it \
-         anew when they start",
-        names.join(",")
-    );
-    Error::new(kind, text)
 }

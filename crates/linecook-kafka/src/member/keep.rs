@@ -6,9 +6,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use linecook_log::Result;
+use linecook_log::{Offset, Result, TopicPartition};
 
-use super::{KafkaMember, Over, commit::Prepared};
+use super::{KafkaMember, Over, commit::Prepared, owned::Owned};
 use crate::transaction::Ended;
 
 /// How long after it was committed.
@@ -17,16 +17,21 @@ pub(super) const EVERY: Duration = Duration::from_hours(24);
 pub(super) const SOON: Duration = Duration::from_hours(1);
 
 impl KafkaMember {
-    /// For a member that has nothing else to do.
+    /// What has to be committed again by now: with the next commit, whatever it is about.
+    pub(super) fn offsets_to_keep(&self) -> Vec<(TopicPartition, Offset)> {
+        let now = self.shared.clock.monotonic();
+        let is_subscribed = |owned: &Owned| self.spec.inputs.iter().any(|input| input.topics[0] == owned.at.topic);
+        let due = self.owned.iter().filter(|owned| now >= owned.keep_at && !is_subscribed(owned));
+        due.map(|owned| (owned.at.clone(), owned.committed)).collect()
+    }
+
+    /// The same without one, for a member that has nothing else to do.
     ///
     /// # Errors
     /// `Unknown`: it is over.
     pub(super) fn keep_offsets(&mut self) -> Result<()> {
         let now = self.shared.clock.monotonic();
-        let is_subscribed =
-            |owned: &super::Owned| self.spec.inputs.iter().any(|input| input.topics[0] == owned.at.topic);
-        let due = self.owned.iter().filter(|owned| now >= owned.keep_at && !is_subscribed(owned));
-        let offsets: Vec<_> = due.map(|owned| (owned.at.clone(), owned.committed)).collect();
+        let offsets = self.offsets_to_keep();
         if offsets.is_empty() {
             return Ok(());
         }

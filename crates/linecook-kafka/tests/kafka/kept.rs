@@ -9,7 +9,7 @@ use std::{
 };
 
 use linecook_kafka::KafkaLog;
-use linecook_log::{Clock, Commit, Log as _, Offset, Poll, SystemClock, Timestamp};
+use linecook_log::{Clock, Commit, Log as _, Member, Offset, Poll, SystemClock, Timestamp, TopicName, TopicPartition};
 
 use crate::kitchen::{Kitchen, at};
 
@@ -27,37 +27,92 @@ impl Clock for Jumping {
     }
 }
 
+/// A member that reads two topics together, of which only the first is subscribed.
+struct Kept {
+    kitchen: Kitchen,
+    clock: Arc<Jumping>,
+    log: Arc<KafkaLog>,
+    first: TopicName,
+    second: TopicName,
+    member: Box<dyn Member>,
+}
+
+impl Kept {
+    /// It has read three records of the second topic, and committed that.
+    fn start() -> Self {
+        let kitchen = Kitchen::shared();
+        let clock = Arc::new(Jumping(SystemClock::new(), AtomicU64::new(0)));
+        let given = Arc::<Jumping>::clone(&clock);
+        let log = Arc::new(KafkaLog::open(kitchen.options("cook"), given).unwrap());
+        let (first, second) = (kitchen.topic(&log, "first", 1), kitchen.topic(&log, "second", 1));
+        kitchen.append(&log, &at(&second, 0), 0..3);
+        let mut member = log.join(kitchen.spec("chef", "cook", &[&first, &second], &[])).unwrap();
+        kitchen.until_owns(&mut *member, 2);
+        kitchen.take(&mut *member, 3);
+        let mut kept = Self { kitchen, clock, log, first, second, member };
+        let offset = (at(&kept.second, 0), Offset(3));
+        kept.commit(offset);
+        kept
+    }
+
+    fn commit(&mut self, offset: (TopicPartition, Offset)) {
+        let commit = Commit { offsets: vec![offset], ..Commit::default() };
+        self.kitchen.wait(self.member.commit(commit).unwrap()).unwrap();
+    }
+
+    fn idle(&mut self) {
+        for _ in 0..3 {
+            let poll = self.member.poll(Duration::from_millis(20), 1).unwrap();
+            assert!(matches!(poll, Poll::Idle), "{poll:?}");
+        }
+    }
+
+    /// The machine's clock is so far ahead by now.
+    fn hours_later(&self, hours: u64) {
+        self.clock.1.store(hours, Ordering::Relaxed);
+    }
+
+    /// What is committed of the second topic.
+    fn committed(&self) -> Offset {
+        let groups = self.log.groups().unwrap();
+        let group = groups.into_iter().find(|group| group.name == self.kitchen.group("chef")).unwrap();
+        group.offsets.into_iter().find(|(of, _)| of.topic == self.second).unwrap().1
+    }
+
+    fn transaction_count(&self) -> f64 {
+        let figures = self.log.status().figures;
+        figures.iter().find(|figure| figure.name == "log_transactions_total").unwrap().value
+    }
+}
+
 /// Only the first topic of an input is subscribed, and of the others brokers forget after a week of silence what the group
 /// has committed: it read them anew from their start.
 #[test]
 fn what_is_committed_of_a_quiet_topic_is_committed_again_every_day() {
-    let kitchen = Kitchen::shared();
-    let clock = Arc::new(Jumping(SystemClock::new(), AtomicU64::new(0)));
-    let given = Arc::<Jumping>::clone(&clock);
-    let log = KafkaLog::open(kitchen.options("cook"), given).unwrap();
-    let (first, second) = (kitchen.topic(&log, "first", 1), kitchen.topic(&log, "second", 1));
-    kitchen.append(&log, &at(&second, 0), 0..3);
-    let mut member = log.join(kitchen.spec("chef", "cook", &[&first, &second], &[])).unwrap();
-    kitchen.until_owns(&mut *member, 2);
-    kitchen.take(&mut *member, 3);
-    let offsets = vec![(at(&second, 0), Offset(3))];
-    kitchen.wait(member.commit(Commit { offsets, ..Commit::default() }).unwrap()).unwrap();
-    let committed = || {
-        let groups = log.groups().unwrap();
-        let group = groups.into_iter().find(|group| group.name == kitchen.group("chef")).unwrap();
-        group.offsets.into_iter().find(|(of, _)| of.topic == second).unwrap().1
-    };
-    let transaction_count = || {
-        let figures = log.status().figures;
-        figures.iter().find(|figure| figure.name == "log_transactions_total").unwrap().value
-    };
+    let mut kept = Kept::start();
     for (hours, count) in [(0, 1.0), (23, 1.0), (25, 2.0), (26, 2.0), (50, 3.0)] {
-        clock.1.store(hours, Ordering::Relaxed);
-        for _ in 0..3 {
-            let poll = member.poll(Duration::from_millis(20), 1).unwrap();
-            assert!(matches!(poll, Poll::Idle), "{poll:?}");
-        }
-        assert!((transaction_count() - count).abs() < 0.5, "after {hours} hours: {}", transaction_count());
-        assert_eq!(committed(), Offset(3));
+        kept.hours_later(hours);
+        kept.idle();
+        let transaction_count = kept.transaction_count();
+        assert!((transaction_count - count).abs() < 0.5, "after {hours} hours: {transaction_count}");
+        assert_eq!(kept.committed(), Offset(3));
+    }
+}
+
+/// That was done by polls that had found nothing. A member whose first topic always has something never got there.
+#[test]
+fn a_member_that_is_busy_keeps_them_with_its_commits() {
+    let mut kept = Kept::start();
+    let source = at(&kept.first, 0);
+    kept.kitchen.append(&kept.log, &source, 0..10);
+    kept.kitchen.take(&mut *kept.member, 10);
+    for (hours, offset) in [(25, 1), (50, 2)] {
+        kept.hours_later(hours);
+        kept.commit((source.clone(), Offset(offset)));
+        let transaction_count = kept.transaction_count();
+        assert_eq!(kept.committed(), Offset(3));
+        // Nothing is left to be done by who has nothing to do.
+        kept.idle();
+        assert!((kept.transaction_count() - transaction_count).abs() < 0.5, "after {hours} hours");
     }
 }

@@ -4,6 +4,7 @@ that librdkafka chooses. See `python.rs` for who calls it.
     foreign.py read SERVERS TOPIC...            every committed record: topic, tab, value
     foreign.py watch SERVERS TOPIC...           topic, tab, how many records came just now, from now on and for ever
     foreign.py topics SERVERS NAME=COUNT...     makes topics of so many partitions; NAME=COUNT,BYTES of records no larger
+    foreign.py delete SERVERS TOPIC...          deletes topics, and waits until they are gone
     foreign.py fill SERVERS ORDERS PIZZAS       orders of so many pizzas each into `orders`, and these into `pizza`
     foreign.py large SERVERS BYTES              two pizzas of one order into `pizza`, the first with so much on it
     foreign.py stage SERVERS FIELD SOURCE SINK  takes the place of a service that puts something on pizzas
@@ -88,6 +89,16 @@ def topics(servers, *counts):
     admin = AdminClient({"bootstrap.servers": servers})  # its answers come only while it is there
     for made in admin.create_topics(new).values():
         made.result()
+
+
+def delete(servers, *topics):
+    admin = AdminClient({"bootstrap.servers": servers})
+    for deleted in admin.delete_topics(list(topics)).values():
+        deleted.result()
+    deadline = time.monotonic() + PATIENCE
+    while set(topics) & set(admin.list_topics(timeout=10).topics):
+        assert time.monotonic() < deadline, f"still there: {topics}"
+        time.sleep(0.05)
 
 
 def ordered(orders, pizzas):
@@ -183,4 +194,4 @@ def count(servers, pizzas):
 
 
 if __name__ == "__main__":
-    {task.__name__: task for task in (read, watch, topics, fill, large, stage, order, count)}[sys.argv[1]](*sys.argv[2:])
+    {task.__name__: task for task in (read, watch, topics, delete, fill, large, stage, order, count)}[sys.argv[1]](*sys.argv[2:])

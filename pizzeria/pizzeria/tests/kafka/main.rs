@@ -19,6 +19,7 @@ mod raw;
 mod broker_gone;
 mod drain;
 mod foreign;
+mod gone;
 mod instance;
 mod instances;
 mod kill;
