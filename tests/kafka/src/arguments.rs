@@ -35,7 +35,12 @@ impl Arguments {
     pub fn value<T: std::str::FromStr>(&mut self, flag: &str, written: Option<String>) -> Result<T> {
         let value = written.or_else(|| self.given.next());
         let value = value.ok_or_else(|| self.fault(&format!("a value is missing: flag={flag}")))?;
-        value.parse().map_err(|_| self.fault(&format!("not a value for this: flag={flag} value={value}")))
+        value.parse().map_err(|_| self.no_value_for(flag, &value))
+    }
+
+    /// That a flag does not take that value.
+    pub fn no_value_for(&self, flag: &str, value: &str) -> Error {
+        self.fault(&format!("not a value for this: flag={flag} value={value}"))
     }
 
     /// All that is left.

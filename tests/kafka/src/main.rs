@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write as _},
+    num::NonZeroU32,
     process::ExitCode,
     sync::mpsc::RecvTimeoutError,
     thread,
@@ -62,10 +63,10 @@ fn asked_for() -> Result<Option<Options>> {
         options = match flag.as_str() {
             "--port" => options.port(arguments.value(&flag, written)?),
             "--data" => options.data(arguments.value::<String>(&flag, written)?),
-            "--partitions" => options.partitions(arguments.value(&flag, written)?),
+            "--partitions" => options.partitions(arguments.value::<NonZeroU32>(&flag, written)?.get()),
             "--property" => {
                 let property: String = arguments.value(&flag, written)?;
-                let (name, value) = property.split_once('=').ok_or_else(|| arguments.unknown(&property))?;
+                let (name, value) = property.split_once('=').ok_or_else(|| arguments.no_value_for(&flag, &property))?;
                 options.property(name, value)
             }
             "--help" | "-h" => return Ok(None),

@@ -43,7 +43,8 @@ pub(super) fn consumer(servers: &str, name: &str) -> KafkaResult<Consumer> {
     config.set("partition.assignment.strategy", "cooperative-sticky");
     config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
     config.set("isolation.level", "read_committed").set("auto.offset.reset", "earliest");
-    config.set("fetch.queue.backoff.ms", "10");
+    config.set("fetch.queue.backoff.ms", "10").set("fetch.error.backoff.ms", "50").set("fetch.wait.max.ms", "100");
+    config.set("queued.max.messages.kbytes", "16384");
     config.create_with_context(Assignments::default())
 }
 

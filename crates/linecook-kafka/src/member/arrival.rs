@@ -158,16 +158,13 @@ impl KafkaMember {
         let arriving = self.arriving.iter().find(is_still)?;
         let seconds = now.saturating_sub(arriving.still_since).as_secs();
         let what = match &arriving.stage {
-            Stage::Wanted => {
-                let at = self.partitions_of(arriving.share).next()?;
-                format!("what the group has consumed is not known: partition={at}")
-            }
+            Stage::Wanted => format!("what the group has consumed is not known: group={}", self.spec.group),
             Stage::Restoring { rows, .. } => format!("rows cannot be read: changelog={}", rows.first()?.changelog()),
             Stage::Stuck { .. } => return None,
         };
         Some(format!(
             "{what}; somebody's transaction has been open there for {seconds} s. If nobody is at work on it, it hangs and \
-             has to be aborted: kafka-transactions.sh find-hanging"
+             has to be aborted: kafka-transactions.sh find-hanging --broker-id … (docs/kafka.md, \"One broker alone\")"
         ))
     }
 

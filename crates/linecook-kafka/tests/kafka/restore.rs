@@ -104,7 +104,7 @@ fn who_waits_for_a_transaction_longer_than_any_may_take_says_so_and_goes_on_when
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     let text = error.chain();
     assert!(
-        text.contains(&format!("what the group has consumed is not known: partition={}", at(&source, 0))),
+        text.contains(&format!("what the group has consumed is not known: group={}", kitchen.group("chef"))),
         "{text}"
     );
     assert!(text.contains("kafka-transactions.sh"), "{text}");

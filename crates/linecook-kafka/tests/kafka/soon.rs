@@ -1,5 +1,5 @@
-//! How soon a member is at work. All of these were parts of the up to 2.7 s that a service was away when it was killed under
-//! load.
+//! How soon a member is at work. All of these were parts of the two seconds that a service was away when it was killed
+//! under load.
 
 use std::time::Duration;
 
@@ -10,8 +10,19 @@ use crate::{
     stranger,
 };
 
-/// What librdkafka waits for takes half a second or more. The best of some times, since this machine has other work.
+/// What librdkafka waits for takes half a second or more.
 const SOON: Duration = Duration::from_millis(450);
+/// This machine has other work as well: once in so many times is proof enough.
+const TRIES: u32 = 20;
+
+fn must_be_soon(what: impl FnMut(u32) -> Duration) {
+    let mut times = Vec::new();
+    let is_soon = (0..TRIES).map(what).any(|took| {
+        times.push(took);
+        took < SOON
+    });
+    assert!(is_soon, "{times:?}");
+}
 
 /// How long it takes to get a record after one has joined whose rows lie, or will lie, in that folder.
 fn first_record_after(kitchen: &Kitchen, spec: &MemberSpec, rows: &str) -> Duration {
@@ -36,7 +47,7 @@ fn who_comes_after_one_that_died_in_a_transaction_is_ready_as_soon_as_that_has_e
     let (source, target) = (kitchen.topic(&log, "source", 1), kitchen.topic(&log, "target", 4));
     let spec = || kitchen.spec("chef", "heir", &[&source], &[]);
     let name = format!("{}.{}.{}", spec().group, spec().instance, spec().worker);
-    let join_after_a_death = || {
+    must_be_soon(|_| {
         let dead = stranger::begin_transaction(kitchen.servers(), &name);
         (0..4).for_each(|partition| stranger::send(&dead, &at(&target, partition), "key", "value"));
         let began = kitchen.clock.monotonic();
@@ -45,9 +56,7 @@ fn who_comes_after_one_that_died_in_a_transaction_is_ready_as_soon_as_that_has_e
         assert!(stranger::cannot_commit(&dead), "it was no predecessor");
         drop(heir);
         took
-    };
-    let times: Vec<_> = (0..5).map(|_| join_after_a_death()).collect();
-    assert!(*times.iter().min().unwrap() < SOON, "{times:?}");
+    });
 }
 
 /// A member subscribes to the first topic of an input only, and its client looked for the leaders of other topics when
@@ -59,8 +68,7 @@ fn the_second_topic_of_an_input_is_read_at_once() {
     let (first, second) = (kitchen.topic(&log, "first", 1), kitchen.topic(&log, "second", 1));
     kitchen.append(&log, &at(&second, 0), [0]);
     let spec = kitchen.spec("chef", "first", &[&first, &second], &[]);
-    let times: Vec<_> = (0..4).map(|_| first_record_after(&kitchen, &spec, "first")).collect();
-    assert!(*times.iter().min().unwrap() < SOON, "{times:?}");
+    must_be_soon(|_| first_record_after(&kitchen, &spec, "first"));
 }
 
 /// A client has one request for records on its way to each broker. One for partitions without news waited there for 500 ms,
@@ -82,7 +90,5 @@ fn a_partition_that_is_taken_up_later_does_not_wait_for_news_of_those_before() {
     drop(member);
     log.abandon();
     // Its rows are not where it is now: they have to be restored.
-    let times = (0..4).map(|number| first_record_after(&kitchen, &spec, &format!("elsewhere-{number}")));
-    let times: Vec<_> = times.collect();
-    assert!(*times.iter().min().unwrap() < SOON, "{times:?}");
+    must_be_soon(|number| first_record_after(&kitchen, &spec, &format!("elsewhere-{number}")));
 }

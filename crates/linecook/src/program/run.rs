@@ -101,7 +101,10 @@ fn refuse_dry(prepared: &Prepared) -> Result<(), Stop> {
         return Ok(());
     }
     let (what, way_out) = match &prepared.definitions[..] {
-        [_] => ("cannot run alone", "run it within a program that has the other services, too"),
+        [_] => (
+            "cannot run alone",
+            "run it within a program that has the other services, too, or on Kafka with --log kafka",
+        ),
         _ => ("cannot run like this", "are the names of topics right in the settings? `topology` prints them all"),
     };
     let text = format!(

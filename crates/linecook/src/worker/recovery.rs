@@ -141,7 +141,10 @@ impl Worker {
                 self.drop_member();
                 Ok(self.blocked(&error))
             }
-            ErrorKind::Invalid if self.isolation.was_invalid(attempt, &error) => Ok(Step::Again),
+            ErrorKind::Invalid if self.isolation.was_invalid(attempt, &error) => {
+                tracing::info!(service = %self.service.name(), "refused, and tried in parts: {}", error.chain());
+                Ok(Step::Again)
+            }
             _ => {
                 self.health.is_blocked(Some(error.chain()));
                 Err(error)
