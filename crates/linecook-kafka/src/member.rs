@@ -275,11 +275,18 @@ impl Member for KafkaMember {
             let left = deadline.saturating_sub(self.shared.clock.monotonic());
             if left.is_zero() {
                 self.keep_offsets()?;
-                return self.stuck().map_or(Ok(Poll::Idle), Err);
+                return match self.why_stuck() {
+                    Some(error) if self.owned.is_empty() || error.kind() == ErrorKind::Invalid => Err(error),
+                    _ => Ok(Poll::Idle),
+                };
             }
             let is_busy = !self.arriving.is_empty();
             self.clients.wakeup.wait(left.min(if is_busy { LOOK_SOON } else { LOOK_AGAIN_AFTER }));
         }
+    }
+
+    fn stuck(&self) -> Option<Error> {
+        self.why_stuck()
     }
 
     fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{
-    Batch, BatchBuilder, GroupName, InstanceName, Offset, Partition, Result, Row, Scan, TableName, Ticket, TopicName,
-    TopicPartition,
+    Batch, BatchBuilder, Error, GroupName, InstanceName, Offset, Partition, Result, Row, Scan, TableName, Ticket,
+    TopicName, TopicPartition,
 };
 
 /// Who joins which group, to read what.
@@ -144,6 +144,13 @@ pub trait Member: Send {
     /// `Unknown`, `Closed`: the member is gone; join again. `Fenced`: another has joined under its name; it is over, and
     /// joining again would only put the other out. `Unavailable`: poll again later.
     fn poll(&mut self, max_wait: Duration, max_bytes: usize) -> Result<Poll>;
+
+    /// Why some of what the group gives this member does not come, while it owns something else: nothing that this has to
+    /// wait for, but a person should know. A member that owns nothing hears it from its polls. A log that has all of its
+    /// partitions in one place has no such reasons.
+    fn stuck(&self) -> Option<Error> {
+        None
+    }
 
     /// A row of an owned partition as of this member's last commit.
     ///

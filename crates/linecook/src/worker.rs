@@ -165,6 +165,7 @@ impl Worker {
         let poll = poll.inspect_err(|error| joined.is_replaced = error.kind() == ErrorKind::Fenced)?;
         self.health.polled(self.clock.monotonic());
         joined.must_poll = false;
+        self.health.is_stuck(self.service.name(), joined.member.stuck());
         match poll {
             Poll::Assigned(assignments) => self.moved(|queue| queue.assign(assignments)),
             // A partition that is revoked is owned until the next poll, but this is the last that is said of it, and

@@ -124,7 +124,7 @@ impl KafkaMember {
     }
 
     /// Why partitions do not come, if so.
-    pub(super) fn stuck(&self) -> Option<Error> {
+    pub(super) fn why_stuck(&self) -> Option<Error> {
         if let Some(code) = self.refusal {
             let topics: Vec<_> = self.spec.topics().iter().map(|topic| topic.to_string()).collect();
             let what = format!("the group cannot be joined: group={} topics={}", self.spec.group, topics.join(","));
@@ -156,15 +156,14 @@ impl KafkaMember {
         let now = self.shared.clock.monotonic();
         let is_still = |it: &&Arriving| now.saturating_sub(it.still_since) > patience;
         let arriving = self.arriving.iter().find(is_still)?;
-        let seconds = now.saturating_sub(arriving.still_since).as_secs();
         let what = match &arriving.stage {
             Stage::Wanted => format!("what the group has consumed is not known: group={}", self.spec.group),
             Stage::Restoring { rows, .. } => format!("rows cannot be read: changelog={}", rows.first()?.changelog()),
             Stage::Stuck { .. } => return None,
         };
         Some(format!(
-            "{what}; somebody's transaction has been open there for {seconds} s. If nobody is at work on it, it hangs and \
-             has to be aborted: kafka-transactions.sh find-hanging --broker-id … (docs/kafka.md, \"One broker alone\")"
+            "{what}; somebody's transaction has been open there for longer than any may be. If nobody is at work on it, \
+             it hangs and has to be aborted: kafka-transactions.sh find-hanging --broker-id … (docs/kafka.md, \"One broker alone\")"
         ))
     }
 
@@ -194,10 +193,7 @@ impl KafkaMember {
                 }
             }
             let stage = match missing {
-                Some(why) => {
-                    self.tell_of_gap(share, &why);
-                    Stage::Stuck { why, again_at: now + LOOK_FOR_MISSING_AFTER }
-                }
+                Some(why) => Stage::Stuck { why, again_at: now + LOOK_FOR_MISSING_AFTER },
                 None => Stage::Restoring { rows: self.begin_restores(open, share, &found)?, begins },
             };
             if let Some(arriving) = self.arriving.iter_mut().find(|arriving| arriving.share == share) {
@@ -229,15 +225,6 @@ impl KafkaMember {
             return Ok(start);
         }
         Err(format!("{what}; nothing of it is read until the group is told to go on behind the gap: --accept-gap"))
-    }
-
-    /// Once: it is looked at again and again.
-    fn tell_of_gap(&self, share: Share, why: &str) {
-        let is_told =
-            |it: &Arriving| it.share == share && matches!(&it.stage, Stage::Stuck { why: told, .. } if told == why);
-        if !self.arriving.iter().any(is_told) {
-            tracing::error!(group = %self.spec.group, "{why}");
-        }
     }
 
     /// Asks about these partitions, and about the changelogs of what is wanted: after the committed offsets are known, see

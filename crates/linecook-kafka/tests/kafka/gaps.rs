@@ -74,13 +74,14 @@ impl Reader {
         self.read.remove(from).unwrap()
     }
 
-    fn until_refused(&mut self, kitchen: &Kitchen) -> Error {
-        let mut refusal = None;
-        kitchen.until("a poll says what is missing", || {
-            refusal = self.step().err();
-            refusal.is_some()
+    /// Polls until it says what does not come.
+    fn until_stuck(&mut self, kitchen: &Kitchen) -> Error {
+        let mut why = None;
+        kitchen.until("it says what is missing", || {
+            why = self.step().err().or_else(|| self.member.stuck());
+            why.is_some()
         });
-        refusal.unwrap()
+        why.unwrap()
     }
 }
 
@@ -111,7 +112,7 @@ fn a_partition_whose_unread_records_are_gone_says_so_and_its_neighbour_goes_on()
     let mut reader = Reader::join(&kitchen, &source, Gap::Refuse);
     assert_eq!(reader.until(&kitchen, &at(&source, 1), 9), [5, 6, 7, 8, 9]);
     let name = at(&source, 0).to_string();
-    check(&reader.until_refused(&kitchen), &["--accept-gap", &name, "read_up_to=5", "start=8"]);
+    check(&reader.until_stuck(&kitchen), &["--accept-gap", &name, "read_up_to=5", "start=8"]);
     kitchen.append(&log, &at(&source, 1), [10]);
     reader.until(&kitchen, &at(&source, 1), 10);
 }
@@ -150,7 +151,7 @@ fn records_that_go_while_it_reads_stop_that_partition_only() {
         match gap {
             Gap::Refuse => {
                 let name = at(&source, 0).to_string();
-                let error = reader.until_refused(&kitchen);
+                let error = reader.until_stuck(&kitchen);
                 check(&error, &["--accept-gap", &name, "read_up_to=10", "start=13"]);
             }
             Gap::Accept => assert_eq!(reader.until(&kitchen, &at(&source, 0), 14), [13, 14]),
@@ -223,7 +224,7 @@ fn a_topic_that_is_deleted_is_named_by_who_reads_it_and_by_who_writes_it() {
     let error = writer.commit(copy(1)).map(drop).unwrap_err();
     assert!(names_it(&error), "{}", error.chain());
     kitchen.until("its reader names it", || {
-        let error = reader.poll(Duration::from_millis(50), 1 << 20).err();
+        let error = reader.poll(Duration::from_millis(50), 1 << 20).err().or_else(|| reader.stuck());
         error.is_some_and(|error| names_it(&error))
     });
 }

@@ -115,7 +115,7 @@ impl Health {
 fn why_unready(worker: &Watched) -> Option<String> {
     let report = worker.health.report();
     let name = &worker.name;
-    match report.blocked {
+    match report.blocked.or(report.stuck) {
         Some(reason) => Some(format!("{name}: {reason}")),
         None if report.assigned.is_empty() => Some(format!("{name}: owns no partition yet")),
         None => None,

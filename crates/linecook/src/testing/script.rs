@@ -27,6 +27,8 @@ pub(crate) struct Script {
     pub(crate) joins: Vec<MemberSpec>,
     pub(crate) join_errors: VecDeque<Error>,
     pub(crate) polls: VecDeque<Result<Poll>>,
+    /// What some partitions wait for.
+    pub(crate) stuck: Option<&'static str>,
     /// The longest wait of each poll.
     pub(crate) waits: Vec<Duration>,
     /// What the next commits are answered; what is not here succeeds.
@@ -151,6 +153,10 @@ impl Member for ScriptedLog {
         let mut script = self.0.lock();
         script.waits.push(max_wait);
         script.polls.pop_front().unwrap_or(Ok(Poll::Idle))
+    }
+
+    fn stuck(&self) -> Option<Error> {
+        self.0.lock().stuck.map(|why| Error::new(ErrorKind::Unavailable, why))
     }
 
     fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use linecook_log::{Timestamp, TopicPartition};
+use linecook_log::{Error, GroupName, Timestamp, TopicPartition};
 use parking_lot::Mutex;
 
 /// How a worker is, shared with the threads that answer for it.
@@ -21,6 +21,8 @@ pub struct WorkerReport {
     pub last_commit: Option<Timestamp>,
     /// What keeps it from going on, if something does.
     pub blocked: Option<String>,
+    /// What keeps some of its partitions from coming, while it goes on with the others.
+    pub stuck: Option<String>,
 }
 
 impl WorkerHealth {
@@ -41,6 +43,17 @@ impl WorkerHealth {
         let mut report = self.0.lock();
         report.last_commit = Some(now);
         report.blocked = None;
+    }
+
+    /// Tells the operator when that changes.
+    pub(crate) fn is_stuck(&self, service: &GroupName, why: Option<Error>) {
+        let why = why.map(|error| error.chain());
+        let before = std::mem::replace(&mut self.0.lock().stuck, why.clone());
+        match why {
+            why if why == before => {}
+            Some(why) => tracing::warn!(%service, "some partitions do not come: {why}"),
+            None => tracing::info!(%service, "all partitions come"),
+        }
     }
 
     pub(crate) fn is_blocked(&self, reason: Option<String>) {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{super::numbers::empty_batch, Law, Never, doubled, is_lagging, reversed};
 use crate::{
-    Batch, BatchBuilder, Commit, ErrorKind, GroupDescription, GroupName, GroupSpec, Log, Member, MemberSpec, Offset,
-    Output, Partition, Poll, Result, Row, RowChange, Rows, Scan, Status, TableName, Ticket, TopicDescription,
+    Batch, BatchBuilder, Commit, Error, ErrorKind, GroupDescription, GroupName, GroupSpec, Log, Member, MemberSpec,
+    Offset, Output, Partition, Poll, Result, Row, RowChange, Rows, Scan, Status, TableName, Ticket, TopicDescription,
     TopicPartition, TopicSpec,
 };
 
@@ -137,6 +137,10 @@ impl Member for FaultyMember {
 
     fn poll(&mut self, max_wait: Duration, max_bytes: usize) -> Result<Poll> {
         self.member.poll(max_wait, max_bytes)
+    }
+
+    fn stuck(&self) -> Option<Error> {
+        self.member.stuck()
     }
 
     fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {

@@ -334,6 +334,24 @@ fn a_log_that_cannot_be_reached_is_tried_again() {
     assert_eq!(blocked(&fixture), None);
 }
 
+/// Polls failed with it. Records of other partitions waited up to a second for each next attempt, and two lines were told
+/// of each of their commits: that the service is blocked, and that it goes on.
+#[test]
+fn partitions_that_do_not_come_are_told_and_hold_up_no_others() {
+    let mut fixture = fixture(shout);
+    fixture.script().stuck = Some("records are gone");
+    let stuck = |fixture: &Fixture| fixture.worker.health().report().stuck;
+    for number in 0..3 {
+        assert_eq!(fixture.step(), Step::Idle);
+        assert_eq!(stuck(&fixture).as_deref(), Some("records are gone"));
+        fixture.will_fetch([words("words/0", number, &["a"])]);
+        assert_eq!(fixture.step(), Step::Committed { record_count: 1 });
+    }
+    assert_eq!(blocked(&fixture), None);
+    fixture.script().stuck = None;
+    assert_eq!((fixture.step(), stuck(&fixture)), (Step::Idle, None));
+}
+
 #[test]
 fn damage_and_the_end_of_the_log_are_for_the_caller() {
     for kind in [ErrorKind::Corrupt, ErrorKind::Closed] {
