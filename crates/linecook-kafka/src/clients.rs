@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::{Partition, waiting::Wakeup};
+use linecook_log::{Clock, Partition, waiting::Wakeup};
 use parking_lot::Mutex;
 use rdkafka::{TopicPartitionList, consumer::Consumer as _};
 
@@ -61,18 +61,38 @@ impl Clients {
     /// Lets them go: without a farewell, as static members do. They end on a thread of their own: now and then a client
     /// waits for ever for itself, and then it has that thread, not the caller's.
     pub(crate) fn end(&self) {
+        self.begin_to_end().wait(END_WITHIN);
+    }
+
+    /// The same of several, at a time.
+    pub(crate) fn end_all(all: &[Arc<Self>], clock: &dyn Clock) {
+        let ending: Vec<_> = all.iter().map(|clients| clients.begin_to_end()).collect();
+        let deadline = clock.monotonic() + END_WITHIN;
+        ending.into_iter().for_each(|ending| ending.wait(deadline.saturating_sub(clock.monotonic())));
+    }
+
+    fn begin_to_end(&self) -> Ending {
         let open = self.open.lock().take();
         self.wakeup.raise();
-        let Some(open) = open else { return };
-        let (has_ended, ended) = mpsc::channel::<()>();
-        let ending = move || {
-            drop(open);
-            drop(has_ended);
-        };
-        // Without threads it has ended already: what is not run is dropped.
-        if thread::Builder::new().name("kafka-end".into()).spawn(ending).is_ok() {
-            let _disconnected = ended.recv_timeout(END_WITHIN);
+        let (has_ended, ended) = mpsc::channel();
+        if let Some(open) = open {
+            let ending = move || {
+                drop(open);
+                drop(has_ended);
+            };
+            // Without threads it has ended already: what is not run is dropped.
+            drop(thread::Builder::new().name("kafka-end".into()).spawn(ending));
         }
+        Ending(ended)
+    }
+}
+
+/// Clients that are being let go: the other side is dropped when they have ended.
+struct Ending(mpsc::Receiver<()>);
+
+impl Ending {
+    fn wait(self, within: Duration) {
+        let _disconnected = self.0.recv_timeout(within);
     }
 }
 

@@ -126,7 +126,7 @@ impl Shared {
         let grace = if how == End::Orderly { END_WITHIN } else { Duration::ZERO };
         self.cluster.news.ends_at(self.clock.monotonic() + grace);
         let members: Vec<_> = self.members.lock().values().filter_map(Weak::upgrade).collect();
-        members.iter().for_each(|clients| clients.end());
+        Clients::end_all(&members, &*self.clock);
         match how {
             End::Orderly => self.appender.close(&reason),
             End::Sudden => self.appender.abandon(&reason),

@@ -10,7 +10,7 @@ use linecook_log::{Assignment, Clock, Error, ErrorKind, Offset, Result, TopicNam
 use rdkafka::consumer::Consumer as _;
 
 use super::{
-    KafkaMember, Open, assignment, keep,
+    KafkaMember, LOOK_SOON, Open, assignment, keep,
     owned::{Owned, Share},
 };
 use crate::{
@@ -31,6 +31,8 @@ const RESTORE_FOR: Duration = Duration::from_millis(50);
 /// After how many times as long as a transaction may take one that is still open counts as one that hangs. Brokers look
 /// for those that have taken too long every 10 s.
 const HANGS_AFTER: u32 = 3;
+/// The longest until it is asked again what a group has consumed.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// When to look again for what is missing.
 const LOOK_FOR_MISSING_AFTER: Duration = Duration::from_secs(5);
 
@@ -42,8 +44,8 @@ pub(super) struct Arriving {
 }
 
 enum Stage {
-    /// Where it begins is not known yet.
-    Wanted,
+    /// Where it begins is not known yet; when that is asked for, and how much later again.
+    Wanted { at: Duration, pause: Duration },
     /// Rows are on their way.
     Restoring { begins: Vec<(TopicPartition, Offset)>, rows: Vec<Restore> },
     /// Records are gone that were not read.
@@ -65,19 +67,34 @@ impl Survey {
     }
 }
 
+impl Stage {
+    fn wanted(now: Duration) -> Self {
+        Self::Wanted { at: now, pause: LOOK_SOON }
+    }
+}
+
 impl Arriving {
     pub(super) fn new(share: Share, now: Duration) -> Self {
-        Self { share, stage: Stage::Wanted, still_since: now }
+        Self { share, stage: Stage::wanted(now), still_since: now }
     }
 
     fn enter(&mut self, stage: Stage, now: Duration) {
         (self.stage, self.still_since) = (stage, now);
     }
 
+    /// Somebody's transaction holds up the answer.
+    fn ask_later(&mut self, now: Duration) {
+        if let Stage::Wanted { at, pause } = &mut self.stage
+            && *at <= now
+        {
+            *at = now + *pause;
+            *pause = (*pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
     fn is_wanted(&self, now: Duration) -> bool {
         match &self.stage {
-            Stage::Wanted => true,
-            Stage::Stuck { again_at, .. } => now >= *again_at,
+            Stage::Wanted { at: again_at, .. } | Stage::Stuck { again_at, .. } => now >= *again_at,
             Stage::Restoring { .. } => false,
         }
     }
@@ -105,12 +122,14 @@ impl KafkaMember {
                 Ok(Step::Still) => {}
                 Err(error) => {
                     // From the start: the changelog may begin elsewhere by now, or be another.
-                    arriving.enter(Stage::Wanted, clock.monotonic());
+                    arriving.enter(Stage::wanted(clock.monotonic()), clock.monotonic());
                     failed.get_or_insert(error);
                 }
             }
         }
-        if failed.is_some() && self.arriving.iter().all(|it| matches!(it.stage, Stage::Wanted | Stage::Stuck { .. })) {
+        if failed.is_some()
+            && self.arriving.iter().all(|it| matches!(it.stage, Stage::Wanted { .. } | Stage::Stuck { .. }))
+        {
             open.restoring = None; // it may have lost its brokers
         }
         if arrived.is_empty() {
@@ -157,7 +176,7 @@ impl KafkaMember {
         let is_still = |it: &&Arriving| now.saturating_sub(it.still_since) > patience;
         let arriving = self.arriving.iter().find(is_still)?;
         let what = match &arriving.stage {
-            Stage::Wanted => format!("what the group has consumed is not known: group={}", self.spec.group),
+            Stage::Wanted { .. } => format!("what the group has consumed is not known: group={}", self.spec.group),
             Stage::Restoring { rows, .. } => format!("rows cannot be read: changelog={}", rows.first()?.changelog()),
             Stage::Stuck { .. } => return None,
         };
@@ -176,7 +195,10 @@ impl KafkaMember {
             return Ok(());
         }
         let cluster = Arc::clone(&self.shared.cluster);
-        let Some(committed) = cluster.stable_offsets(&self.spec.group, &partitions)? else { return Ok(()) };
+        let Some(committed) = cluster.stable_offsets(&self.spec.group, &partitions)? else {
+            self.arriving.iter_mut().for_each(|arriving| arriving.ask_later(now));
+            return Ok(());
+        };
         let is_new = |at: &&TopicPartition| !committed.contains_key(*at);
         let new: Vec<_> = partitions.iter().filter(is_new).cloned().collect();
         let found = self.survey(&wanted, partitions)?;
