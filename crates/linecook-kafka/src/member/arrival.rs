@@ -182,7 +182,7 @@ impl KafkaMember {
         };
         Some(format!(
             "{what}; somebody's transaction has been open there for longer than any may be. If nobody is at work on it, \
-             it hangs and has to be aborted: kafka-transactions.sh find-hanging --broker-id … (docs/kafka.md, \"One broker alone\")"
+             it hangs and has to be aborted, with kafka-transactions.sh: see \"One broker alone\" in docs/kafka.md"
         ))
     }
 

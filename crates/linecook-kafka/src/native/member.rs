@@ -10,8 +10,8 @@ use super::{Client, text_of};
 /// The consumer's id in its group, as far as it knows; `None` when it is out, or on its way in.
 ///
 /// A consumer that was put out has neither generation nor member id, and while its group has no members a broker takes
-/// offsets from one that says so as from one that needs no group. One that has come back has another id, and others may have had its partitions meanwhile
-/// without its being told: it compares what it had with what it gets.
+/// offsets from one that says so as from one that needs no group. One that has come back has another id, and others may
+/// have had its partitions meanwhile without its being told: it compares what it had with what it gets.
 pub(crate) fn member_id(consumer: &Arc<impl Client>) -> Option<String> {
     // SAFETY: the client is alive; the metadata is a copy of ours, whose member id lives as long.
     unsafe {

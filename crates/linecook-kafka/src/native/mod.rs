@@ -53,8 +53,13 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    /// Without what librdkafka adds about itself: for how long it was in which state, and what it has not told.
     pub(crate) fn new(code: RDKafkaErrorCode, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+        let mut text = text.into();
+        if let Some(at) = text.find(" (after ").filter(|_| text.ends_with(')')) {
+            text.truncate(at);
+        }
+        Self { code, text }
     }
 
     pub(crate) fn of_code(code: RDKafkaErrorCode) -> Self {
@@ -77,4 +82,20 @@ unsafe fn text_of(text: *const c_char) -> String {
     }
     // SAFETY: as the caller has promised.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_says_of_itself_is_no_part_of_a_fault() {
+        let text_of = |text: &str| Fault::new(RDKafkaErrorCode::BrokerTransportFailure, text).text;
+        let told = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state \
+                    CONNECT, 1 identical error(s) suppressed)";
+        assert_eq!(text_of(told), "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused");
+        for text in ["refused", "no word (after all) of it", ""] {
+            assert_eq!(text_of(text), text);
+        }
+    }
 }

@@ -87,8 +87,10 @@ impl Health {
         if let Some(why) = self.why_starting() {
             return answer(vec![why]);
         }
-        let mut reasons = self.of_workers(|worker| self.why_dead(worker).or_else(|| why_unready(worker)));
-        reasons.extend(self.log.status().refuses_writes.map(|error| format!("log: {}", error.chain())));
+        let log = self.log.status().refuses_writes.map(|error| format!("log: {}", error.chain()));
+        let unready = |worker: &Watched| why_unready(worker, log.is_none());
+        let mut reasons = self.of_workers(|worker| self.why_dead(worker).or_else(|| unready(worker)));
+        reasons.extend(log);
         answer(reasons)
     }
 
@@ -112,12 +114,13 @@ impl Health {
     }
 }
 
-fn why_unready(worker: &Watched) -> Option<String> {
+/// That it owns nothing says nothing while the log answers nobody.
+fn why_unready(worker: &Watched, log_answers: bool) -> Option<String> {
     let report = worker.health.report();
     let name = &worker.name;
     match report.blocked.or(report.stuck) {
         Some(reason) => Some(format!("{name}: {reason}")),
-        None if report.assigned.is_empty() => Some(format!("{name}: owns no partition yet")),
+        None if report.assigned.is_empty() && log_answers => Some(format!("{name}: owns no partition yet")),
         None => None,
     }
 }
