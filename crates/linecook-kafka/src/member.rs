@@ -216,7 +216,13 @@ impl KafkaMember {
             );
         }
         self.over = Some(Over::Replaced);
-        replaced()
+        self.replaced()
+    }
+
+    fn replaced(&self) -> Error {
+        let MemberSpec { instance, worker, .. } = &self.spec;
+        let text = format!("another member has joined under this one's name: instance={instance} worker={worker}");
+        Error::new(ErrorKind::Fenced, text)
     }
 
     fn seat(&self) -> Seat {
@@ -237,7 +243,7 @@ impl KafkaMember {
         self.shared.check_open()?;
         match self.over {
             None => Ok(()),
-            Some(Over::Replaced) => Err(replaced()),
+            Some(Over::Replaced) => Err(self.replaced()),
             Some(Over::Unknown) => {
                 Err(Error::new(ErrorKind::Unknown, "the member is over since its last call: join again"))
             }
@@ -257,11 +263,6 @@ impl KafkaMember {
         found.check_owner(self.id)?;
         Ok(found)
     }
-}
-
-fn replaced() -> Error {
-    let text = "another member has joined under this one's name: its instance and worker are the same";
-    Error::new(ErrorKind::Fenced, text)
 }
 
 impl Member for KafkaMember {

@@ -114,7 +114,9 @@ impl Cluster {
 }
 
 pub(crate) fn has_members(group: &GroupName) -> Error {
-    Error::invalid(format!("the group has members: stop its service first: group={group}"))
+    Error::invalid(format!(
+        "the group has members: stop its service first, and wait until it is given up: group={group}"
+    ))
 }
 
 pub(crate) fn no_such_group(group: &GroupName) -> Error {
