@@ -274,6 +274,8 @@ pub(crate) fn transacting(options: &Options, news: &Arc<News>, transactional_id:
 fn producing(options: &Options) -> ClientConfig {
     let mut config = base(options, PRODUCER_DEFAULTS);
     config.set("enable.idempotence", "true");
+    // Who makes a topic knows how many partitions it has to have: a broker would make one that was deleted with any number.
+    config.set("allow.auto.create.topics", "false");
     // What waits is sent at once; what piles up meanwhile is the next batch.
     config.set("linger.ms", "0");
     config.set("queue.buffering.max.messages", "1000000").set("queue.buffering.max.kbytes", "65536");

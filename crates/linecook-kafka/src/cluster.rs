@@ -39,8 +39,7 @@ pub(crate) struct Cluster {
     pub(crate) fencing: Fencing,
     clock: Arc<dyn Clock>,
     options: Options,
-    /// How many partitions each topic has, which it keeps; none of one that was there and is gone.
-    counts: RwLock<HashMap<TopicName, Option<u32>>>,
+    counts: RwLock<HashMap<TopicName, Count>>,
     /// When all topics were asked for last.
     asked_for_topics_at: Mutex<Duration>,
 }
@@ -124,8 +123,11 @@ impl Cluster {
         found.sort_by(|one, other| one.name.cmp(&other.name));
         self.news.answered();
         let mut counts = self.counts.write();
-        counts.values_mut().for_each(|count| *count = None);
-        counts.extend(found.iter().map(|topic| (topic.name.clone(), Some(topic.partition_count))));
+        counts.values_mut().for_each(|count| count.now = None);
+        for topic in &found {
+            let count = counts.entry(topic.name.clone()).or_default();
+            *count = Count { now: Some(topic.partition_count), most: count.most.max(topic.partition_count) };
+        }
         *self.asked_for_topics_at.lock() = self.clock.monotonic();
         Ok(found)
     }
@@ -163,12 +165,12 @@ impl Cluster {
         self.topics()?;
         self.counts.read().get(topic).map_or_else(
             || Err(Error::invalid(format!("no such topic, or no right to see it: topic={topic}"))),
-            |count| count.ok_or_else(|| fault::gone(ErrorKind::Unavailable, std::slice::from_ref(topic))),
+            |count| count.now.ok_or_else(|| fault::gone(ErrorKind::Unavailable, std::slice::from_ref(topic))),
         )
     }
 
     fn known_count(&self, topic: &TopicName) -> Option<u32> {
-        self.counts.read().get(topic).copied().flatten()
+        self.counts.read().get(topic).and_then(|count| count.now)
     }
 
     /// That there is such a partition.
@@ -180,7 +182,10 @@ impl Cluster {
         if at.partition.0 < count {
             return Ok(());
         }
-        Err(Error::invalid(format!("no such partition: partition={at} partition_count={count}")))
+        let most = self.counts.read().get(&at.topic).map_or(count, |count| count.most);
+        // Who has made a topic anew with fewer has to mend that: it is no fault of what was meant for the others.
+        let kind = if at.partition.0 < most { ErrorKind::Unavailable } else { ErrorKind::Invalid };
+        Err(Error::new(kind, format!("no such partition: partition={at} partition_count={count} before={most}")))
     }
 
     /// All partitions of the topics.
@@ -301,6 +306,15 @@ impl Cluster {
         };
         topics.iter().map(id_of).collect()
     }
+}
+
+/// How many partitions a topic has, which it keeps.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    /// None when it was there and is gone.
+    now: Option<u32>,
+    /// The most that it was ever seen with.
+    most: u32,
 }
 
 fn check_count(found: &FoundTopic, wanted: u32) -> Result<()> {

@@ -40,7 +40,7 @@ fn is_of_records(code: Code) -> bool {
         Code::MessageSizeTooLarge
             | Code::InvalidMessageSize
             | Code::InvalidRecord
-            | Code::InvalidTimestamp
+            | Code::InvalidDifferentRecord
             | Code::InvalidArgument
     )
 }
@@ -71,7 +71,7 @@ pub(crate) fn kind_of(code: Code) -> ErrorKind {
         | Code::MessageSizeTooLarge
         | Code::InvalidMessageSize
         | Code::InvalidRecord
-        | Code::InvalidTimestamp
+        | Code::InvalidDifferentRecord
         | Code::InvalidTopic
         | Code::InvalidPartitions
         | Code::InvalidReplicationFactor

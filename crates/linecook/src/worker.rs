@@ -84,6 +84,12 @@ struct Joined {
     is_replaced: bool,
 }
 
+/// What has let a worker join before lets it in again when somebody has mended it: a topic that was deleted, a right that
+/// was taken away.
+fn for_now(error: Error) -> Error {
+    if error.kind() == ErrorKind::Invalid { Error::new(ErrorKind::Unavailable, error.chain()) } else { error }
+}
+
 impl Worker {
     /// A worker that joins with its first step.
     pub fn new(service: Arc<Service>, log: Arc<dyn Log>, clock: Arc<dyn Clock>, seat: Seat, metrics: &Metrics) -> Self {
@@ -132,7 +138,10 @@ impl Worker {
     }
 
     fn try_step(&mut self) -> Result<Step> {
-        let Some(joined) = &self.joined else { return self.join() };
+        let Some(joined) = &self.joined else {
+            let has_worked = self.health.report().last_poll.is_some();
+            return self.join().map_err(|error| if has_worked { for_now(error) } else { error });
+        };
         let nothing_waits = joined.queue.is_empty();
         if nothing_waits || joined.must_poll {
             let is_expiring = nothing_waits && self.expire_some()?;

@@ -84,11 +84,13 @@ impl Arriving {
 
     /// Somebody's transaction holds up the answer.
     fn ask_later(&mut self, now: Duration) {
-        if let Stage::Wanted { at, pause } = &mut self.stage
-            && *at <= now
-        {
-            *at = now + *pause;
-            *pause = (*pause * 2).min(LONGEST_PAUSE);
+        match &mut self.stage {
+            Stage::Wanted { at, pause } if *at <= now => {
+                *at = now + *pause;
+                *pause = (*pause * 2).min(LONGEST_PAUSE);
+            }
+            Stage::Stuck { again_at, .. } if *again_at <= now => *again_at = now + LOOK_FOR_MISSING_AFTER,
+            _ => {}
         }
     }
 

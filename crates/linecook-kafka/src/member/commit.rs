@@ -40,9 +40,7 @@ impl Prepared {
 impl KafkaMember {
     pub(super) fn commit_checked(&mut self, commit: Commit) -> Result<Ticket> {
         let mut prepared = self.prepare(commit).inspect_err(|_| self.must_rewind = true)?;
-        let kept = self.offsets_to_keep();
-        let is_new = |(at, _): &(TopicPartition, Offset)| !prepared.offsets.iter().any(|(of, _)| of == at);
-        let kept: Vec<_> = kept.into_iter().filter(is_new).collect();
+        let kept = self.take_offsets_to_keep(&prepared.offsets);
         prepared.offsets.extend(kept);
         let clients = Arc::clone(&self.clients);
         let mut open = clients.open.lock();

@@ -17,11 +17,27 @@ pub(super) const EVERY: Duration = Duration::from_hours(24);
 pub(super) const SOON: Duration = Duration::from_hours(1);
 
 impl KafkaMember {
-    /// What has to be committed again by now: with the next commit, whatever it is about.
-    pub(super) fn offsets_to_keep(&self) -> Vec<(TopicPartition, Offset)> {
+    /// What has to be committed again by now, with a commit of these offsets. Should that be refused, the next one goes
+    /// without them: they must not hold it up.
+    pub(super) fn take_offsets_to_keep(
+        &mut self,
+        beside: &[(TopicPartition, Offset)],
+    ) -> Vec<(TopicPartition, Offset)> {
+        let mut kept = self.offsets_to_keep();
+        kept.retain(|(at, _)| !beside.iter().any(|(other, _)| other == at));
+        let again_at = self.shared.clock.monotonic() + SOON;
+        for owned in self.owned.iter_mut().filter(|owned| kept.iter().any(|(at, _)| *at == owned.at)) {
+            owned.keep_at = again_at;
+        }
+        kept
+    }
+
+    fn offsets_to_keep(&self) -> Vec<(TopicPartition, Offset)> {
         let now = self.shared.clock.monotonic();
         let is_subscribed = |owned: &Owned| self.spec.inputs.iter().any(|input| input.topics[0] == owned.at.topic);
-        let due = self.owned.iter().filter(|owned| now >= owned.keep_at && !is_subscribed(owned));
+        // Of a topic that is not there, or forbidden, no offset is taken.
+        let is_kept = |owned: &&Owned| owned.fault.is_none() && !self.missing.contains(&owned.at.topic);
+        let due = self.owned.iter().filter(|owned| now >= owned.keep_at && !is_subscribed(owned)).filter(is_kept);
         due.map(|owned| (owned.at.clone(), owned.committed)).collect()
     }
 

@@ -43,8 +43,7 @@ impl Deliveries {
                 }
             }
             Fate::NotStored(code) | Fate::Unknown(code) => {
-                // What is purged is so because of something else.
-                if self.failed.as_ref().is_none_or(|(_, fault)| is_purged(fault.code)) {
+                if self.failed.as_ref().is_none_or(|(_, fault)| is_by_another(fault.code)) {
                     self.failed = Some((number, Fault::of_code(code)));
                 }
             }
@@ -52,7 +51,29 @@ impl Deliveries {
     }
 }
 
+/// Whether it is because of another record, or of something else.
+fn is_by_another(code: RDKafkaErrorCode) -> bool {
+    is_purged(code) || code == RDKafkaErrorCode::InvalidDifferentRecord
+}
+
 /// Whether it was given up because of something else.
 pub(super) fn is_purged(code: RDKafkaErrorCode) -> bool {
     matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a batch with a record that a broker does not take, it says of the others that they were good.
+    #[test]
+    fn the_record_that_is_wrong_is_what_is_told_not_those_that_fail_with_it() {
+        let mut deliveries = Deliveries { run: 7, ends: vec![None; 2], failed: None };
+        let codes = [RDKafkaErrorCode::InvalidDifferentRecord, RDKafkaErrorCode::InvalidRecord];
+        for (number, code) in codes.into_iter().chain([RDKafkaErrorCode::PurgeQueue]).enumerate() {
+            let opaque = deliveries.opaque() | (number % 2);
+            deliveries.see(Delivery { opaque, offset: -1, fate: Fate::NotStored(code) });
+        }
+        assert!(deliveries.failed.is_some_and(|(number, fault)| (number, fault.code) == (1, codes[1])));
+    }
 }

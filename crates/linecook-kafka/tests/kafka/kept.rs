@@ -11,7 +11,10 @@ use std::{
 use linecook_kafka::KafkaLog;
 use linecook_log::{Clock, Commit, Log as _, Member, Offset, Poll, SystemClock, Timestamp, TopicName, TopicPartition};
 
-use crate::kitchen::{Kitchen, at};
+use crate::{
+    kitchen::{Kitchen, at},
+    stranger,
+};
 
 /// The machine's clock, so many hours ahead.
 #[derive(Debug)]
@@ -115,4 +118,22 @@ fn a_member_that_is_busy_keeps_them_with_its_commits() {
         kept.idle();
         assert!((kept.transaction_count() - transaction_count).abs() < 0.5, "after {hours} hours");
     }
+}
+
+/// It was taken along by every commit, and each was refused for it.
+#[test]
+fn an_offset_that_cannot_be_kept_holds_up_no_other() {
+    let mut kept = Kept::start();
+    let source = at(&kept.first, 0);
+    kept.kitchen.append(&kept.log, &source, 0..10);
+    kept.kitchen.take(&mut *kept.member, 10);
+    stranger::delete_topic(kept.kitchen.servers(), &kept.second);
+    kept.hours_later(25);
+    let Kept { kitchen, member, .. } = &mut kept;
+    kitchen.until("a commit is taken", || {
+        let commit = Commit { offsets: vec![(source.clone(), Offset(1))], ..Commit::default() };
+        let is_taken = member.commit(commit).is_ok();
+        drop(member.poll(Duration::from_millis(20), 1 << 20));
+        is_taken
+    });
 }

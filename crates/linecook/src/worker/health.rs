@@ -52,7 +52,7 @@ impl WorkerHealth {
         match why {
             why if why == before => {}
             Some(why) => tracing::warn!(%service, "some partitions do not come: {why}"),
-            None => tracing::info!(%service, "all partitions come"),
+            None => tracing::info!(%service, "no partition is known to be stuck"),
         }
     }
 

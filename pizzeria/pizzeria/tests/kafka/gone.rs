@@ -14,7 +14,8 @@ use crate::{
 /// all that it read while its output was gone, or while it had no right to write it, became dead letters.
 #[test]
 fn what_would_go_to_a_topic_that_is_gone_waits_until_it_is_there_again_and_becomes_no_dead_letter() {
-    let broker = broker(Options::default());
+    // As brokers are by default: a producer must not make the topic by asking for it.
+    let broker = broker(Options::default().property("auto.create.topics.enable", "true"));
     let servers = broker.bootstrap_servers();
     let mut kitchen = Kitchen::open(&servers);
     kitchen.serve([3]);

@@ -352,6 +352,20 @@ fn partitions_that_do_not_come_are_told_and_hold_up_no_others() {
     assert_eq!((fixture.step(), stuck(&fixture)), (Step::Idle, None));
 }
 
+/// It ended for good when it had to join again while the topic that it writes was gone, and a restart was the way out.
+#[test]
+fn who_has_worked_and_joins_again_waits_for_a_topic_that_is_gone() {
+    let mut fixture = fixture(shout);
+    answer(&fixture, ErrorKind::Unknown);
+    fixture.will_fetch([words("words/0", 0, &["a"])]);
+    assert!(matches!(fixture.step(), Step::Blocked { .. }));
+    let topics = std::mem::take(&mut fixture.script().topics);
+    assert!(matches!(fixture.step(), Step::Blocked { .. }));
+    assert!(blocked(&fixture).unwrap().contains("no such topic"));
+    fixture.script().topics = topics;
+    assert_eq!(fixture.step(), Step::Moved);
+}
+
 #[test]
 fn damage_and_the_end_of_the_log_are_for_the_caller() {
     for kind in [ErrorKind::Corrupt, ErrorKind::Closed] {
