@@ -274,6 +274,9 @@ pub(crate) fn transacting(options: &Options, news: &Arc<News>, transactional_id:
 fn producing(options: &Options) -> ClientConfig {
     let mut config = base(options, PRODUCER_DEFAULTS);
     config.set("enable.idempotence", "true");
+    // With more, the first request for a partition may be refused and the one behind it taken, since of a producer that it
+    // knows nothing of a broker takes any number for its first; and librdkafka acknowledges both (`rd_kafka_dr_implicit_ack`).
+    config.set("max.in.flight.requests.per.connection", "1");
     // Who makes a topic knows how many partitions it has to have: a broker would make one that was deleted with any number.
     config.set("allow.auto.create.topics", "false");
     // What waits is sent at once; what piles up meanwhile is the next batch.
@@ -308,3 +311,6 @@ pub(crate) fn fatal_error<C: ClientContext>(client: &Client<C>) -> Option<Fault>
 pub(crate) fn reason(fault: Fault, news: &News) -> Fault {
     if fault::is_silence(fault.code) { news.last().unwrap_or(fault) } else { fault }
 }
+
+#[cfg(test)]
+mod tests;
