@@ -1,4 +1,4 @@
-//! The clients of a stage, set up as the product's are.
+//! The clients of a stage, set up as the product's are, but for requests on their way: librdkafka's five at a time.
 
 use parking_lot::Mutex;
 use rdkafka::{
