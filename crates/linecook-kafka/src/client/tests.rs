@@ -59,10 +59,10 @@ fn stored(servers: &str, topic: &str, count: usize) -> Vec<String> {
     values
 }
 
-/// A topic that has just been made was refused for a moment to the first request and not to the one behind it: `appends_of_
-/// many_threads_survive_a_kill_once_each` missed the first record of a partition, which had been acknowledged. Of a producer
-/// that it knows nothing of a broker takes any number for its first, and librdkafka takes what lies before a record that was
-/// stored for stored as well (`rd_kafka_dr_implicit_ack`).
+/// Once, a conformance test missed the first record of a topic that had just been made, which had been acknowledged. So it
+/// comes to that when the first request is refused for a moment and the one behind it is not: of a producer that it knows
+/// nothing of a broker takes any number for its first, and librdkafka takes what lies before a record that was stored for
+/// stored as well (`rd_kafka_dr_implicit_ack`).
 #[test]
 fn a_record_is_not_acknowledged_because_one_behind_it_was_stored() {
     let cluster = MockCluster::new(1).unwrap();

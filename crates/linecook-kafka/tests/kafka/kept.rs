@@ -63,6 +63,14 @@ impl Kept {
         self.kitchen.wait(self.member.commit(commit).unwrap()).unwrap();
     }
 
+    /// Polls ten records of the first topic; its partition.
+    fn take_of_the_first(&mut self) -> TopicPartition {
+        let source = at(&self.first, 0);
+        self.kitchen.append(&self.log, &source, 0..10);
+        self.kitchen.take(&mut *self.member, 10);
+        source
+    }
+
     fn idle(&mut self) {
         for _ in 0..3 {
             let poll = self.member.poll(Duration::from_millis(20), 1).unwrap();
@@ -106,9 +114,7 @@ fn what_is_committed_of_a_quiet_topic_is_committed_again_every_day() {
 #[test]
 fn a_member_that_is_busy_keeps_them_with_its_commits() {
     let mut kept = Kept::start();
-    let source = at(&kept.first, 0);
-    kept.kitchen.append(&kept.log, &source, 0..10);
-    kept.kitchen.take(&mut *kept.member, 10);
+    let source = kept.take_of_the_first();
     for (hours, offset) in [(25, 1), (50, 2)] {
         kept.hours_later(hours);
         kept.commit((source.clone(), Offset(offset)));
@@ -124,9 +130,7 @@ fn a_member_that_is_busy_keeps_them_with_its_commits() {
 #[test]
 fn an_offset_that_cannot_be_kept_holds_up_no_other() {
     let mut kept = Kept::start();
-    let source = at(&kept.first, 0);
-    kept.kitchen.append(&kept.log, &source, 0..10);
-    kept.kitchen.take(&mut *kept.member, 10);
+    let source = kept.take_of_the_first();
     stranger::delete_topic(kept.kitchen.servers(), &kept.second);
     kept.hours_later(25);
     let Kept { kitchen, member, .. } = &mut kept;
