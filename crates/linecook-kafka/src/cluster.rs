@@ -1,5 +1,6 @@
 //! What there is in the cluster: topics and their ends, groups.
 
+pub(crate) mod changelogs;
 pub(crate) mod groups;
 
 use std::{

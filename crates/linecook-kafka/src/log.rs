@@ -21,9 +21,6 @@ use crate::{
 const REACHED_WITHIN: Duration = Duration::from_secs(3);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// What a topic of rows is kept as: the newest row of each key, and deletions for a day.
-const CHANGELOG_SETTINGS: &[(&str, &str)] = &[("cleanup.policy", "compact"), ("delete.retention.ms", "86400000")];
-
 /// The log on a Kafka cluster.
 ///
 /// ```no_run
@@ -131,6 +128,7 @@ impl KafkaLog {
         self.shared.cluster.create_topics(&new.collect::<Vec<_>>())
     }
 
+    /// Makes those that are not there. Those that are may be somebody else's making.
     fn create_changelogs(&self, spec: &MemberSpec, partition_counts: &[u32]) -> Result<()> {
         let mut changelogs = Vec::new();
         for (input, partition_count) in spec.inputs.iter().zip(partition_counts) {
@@ -138,7 +136,12 @@ impl KafkaLog {
                 changelogs.push((tables::changelog_of(&spec.group, table)?, *partition_count));
             }
         }
-        if changelogs.is_empty() { Ok(()) } else { self.create(&changelogs, CHANGELOG_SETTINGS) }
+        if changelogs.is_empty() {
+            return Ok(());
+        }
+        self.create(&changelogs, cluster::changelogs::SETTINGS)?;
+        let topics: Vec<_> = changelogs.into_iter().map(|(topic, _)| topic).collect();
+        self.shared.cluster.check_compacted(&topics)
     }
 }
 

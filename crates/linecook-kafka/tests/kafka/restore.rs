@@ -200,3 +200,17 @@ fn a_changelog_that_is_deleted_is_named_by_who_writes_rows() {
     assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unknown), "{}", error.chain());
     assert!(error.chain().contains(&format!("topics={}", changelog(&kitchen))), "{}", error.chain());
 }
+
+/// Where services have no right to make topics somebody makes them beforehand, and may take the cluster's default. Brokers
+/// then delete the rows that nobody has written for a week, and nothing had said that they would.
+#[test]
+fn a_changelog_that_is_not_compacted_is_refused() {
+    let kitchen = Kitchen::shared();
+    let log = kitchen.open("first");
+    let source = kitchen.topic(&log, "source", 1);
+    stranger::create_topic(kitchen.servers(), &changelog(&kitchen), None);
+    let error = log.join(kitchen.spec("chef", "first", &[&source], &[&table()])).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{}", error.chain());
+    let words = [changelog(&kitchen).to_string(), "cleanup.policy=delete".to_owned()];
+    words.iter().for_each(|word| assert!(error.chain().contains(word), "{word} is not in: {}", error.chain()));
+}

@@ -16,7 +16,7 @@ use rdkafka::{
 pub(crate) use self::{
     groups::{Stable, alter_offsets, committed_offsets, delete_group, group_names, has_members},
     offsets::{End, Isolation, offsets_at},
-    topics::{FoundTopic, NewTopic, create_topics, ping, topic_ids, topics},
+    topics::{FoundTopic, NewTopic, create_topics, ping, settings, topic_ids, topics},
 };
 use super::{
     Client, Fault, fault_of,

@@ -10,7 +10,7 @@ use std::{
 
 use linecook_log::TopicName;
 use rdkafka::{
-    bindings::{self as sys, rd_kafka_admin_op_t::*},
+    bindings::{self as sys, rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC, rd_kafka_admin_op_t::*},
     error::RDKafkaErrorCode,
 };
 
@@ -162,6 +162,50 @@ unsafe fn id_of(
             Some(fault) => Err(fault.code),
         };
         Some((name, id))
+    }
+}
+
+/// A setting of topics, each as it is in force: the topic's own, or else the cluster's.
+pub(crate) fn settings(
+    client: &Arc<impl Client>,
+    names: &[TopicName],
+    setting: &str,
+    timeout: Duration,
+) -> Result<BTreeMap<TopicName, Result<String, RDKafkaErrorCode>>, Fault> {
+    let options = Options::new(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout);
+    // SAFETY: names live as long as the calls, which copy them; the list is ours, as is the answer.
+    unsafe {
+        let asked = |name: &TopicName| {
+            sys::rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, c_string(name.as_str()).as_ptr())
+        };
+        let mut list: Vec<_> = names.iter().map(asked).collect();
+        let answer = ask(client, &options, |options, queue| {
+            sys::rd_kafka_DescribeConfigs(client.native(), list.as_mut_ptr(), list.len(), options, queue);
+        });
+        sys::rd_kafka_ConfigResource_destroy_array(list.as_mut_ptr(), list.len());
+        let (answer, mut count) = (answer?, 0);
+        let result = sys::rd_kafka_event_DescribeConfigs_result(answer.0);
+        let described = results(sys::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count), count);
+        Ok(described.iter().filter_map(|topic| setting_of(*topic, setting)).collect())
+    }
+}
+
+/// # Safety
+/// `topic` is one of an answer that is alive.
+unsafe fn setting_of(
+    topic: *const sys::rd_kafka_ConfigResource_t,
+    setting: &str,
+) -> Option<(TopicName, Result<String, RDKafkaErrorCode>)> {
+    // SAFETY: as the caller has promised; the texts are the answer's.
+    unsafe {
+        let name = TopicName::new(text_of(sys::rd_kafka_ConfigResource_name(topic))).ok()?;
+        if let Some(code) = fault_of(sys::rd_kafka_ConfigResource_error(topic)) {
+            return Some((name, Err(code)));
+        }
+        let mut count = 0;
+        let entries = results(sys::rd_kafka_ConfigResource_configs(topic, &raw mut count), count);
+        let entry = entries.iter().find(|entry| text_of(sys::rd_kafka_ConfigEntry_name(**entry)) == setting)?;
+        Some((name, Ok(text_of(sys::rd_kafka_ConfigEntry_value(*entry)))))
     }
 }
 
