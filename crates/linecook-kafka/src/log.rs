@@ -1,6 +1,6 @@
 //! The contract on a cluster.
 
-use std::{fmt, sync::Arc, thread, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, thread, time::Duration};
 
 use linecook_log::{
     Batch, BatchBuilder, Clock, Error, ErrorKind, GroupDescription, GroupName, GroupSpec, InputSpec, Log, Member,
@@ -70,15 +70,47 @@ impl KafkaLog {
         self.shared.end(End::Sudden);
     }
 
-    fn known_groups(&self) -> Result<std::collections::BTreeMap<GroupName, bool>> {
-        let mut groups = self.shared.cluster.groups()?;
-        groups.retain(|name, _| !is_dropped_name(name));
-        Ok(groups)
+    fn describe_where(&self, is_wanted: impl Fn(&TopicName) -> bool) -> Result<Vec<TopicDescription>> {
+        self.shared.check_open()?;
+        let cluster = &self.shared.cluster;
+        let mut topics = cluster.topics()?;
+        topics.retain(|topic| is_wanted(&topic.name));
+        let all = topics.iter().flat_map(|topic| {
+            Partition::all(topic.partition_count).map(|partition| TopicPartition::new(&topic.name, partition))
+        });
+        let all: Vec<_> = all.collect();
+        let starts = cluster.offsets_at(admin::End::Start, &all, Isolation::Committed)?;
+        let ends = cluster.offsets_at(admin::End::End, &all, Isolation::Committed)?;
+        let partition = |at: TopicPartition| PartitionDescription {
+            start: starts.get(&at).copied().unwrap_or_default(),
+            end: ends.get(&at).copied().unwrap_or_default(),
+        };
+        let described = topics.into_iter().map(|topic| TopicDescription {
+            partitions: Partition::all(topic.partition_count)
+                .map(|it| partition(TopicPartition::new(&topic.name, it)))
+                .collect(),
+            name: topic.name,
+        });
+        Ok(described.collect())
+    }
+
+    fn groups_where(&self, is_wanted: impl Fn(&GroupName) -> bool) -> Result<Vec<GroupDescription>> {
+        self.shared.check_open()?;
+        let describe = |(name, has_members)| {
+            let offsets = self.shared.cluster.committed_offsets(&name)?;
+            Ok(GroupDescription { name, has_members, offsets: offsets.into_iter().collect() })
+        };
+        self.known_groups(is_wanted)?.into_iter().map(describe).collect()
+    }
+
+    /// Which there are of those that are wanted, and whether each has members.
+    fn known_groups(&self, is_wanted: impl Fn(&GroupName) -> bool) -> Result<BTreeMap<GroupName, bool>> {
+        self.shared.cluster.groups(|name| !is_dropped_name(name) && is_wanted(name))
     }
 
     /// That a group may be moved or dropped.
     fn check_idle(&self, group: &GroupName) -> Result<()> {
-        match self.known_groups()?.get(group) {
+        match self.known_groups(|name| name == group)?.get(group) {
             None => Err(cluster::groups::no_such_group(group)),
             Some(true) => Err(cluster::groups::has_members(group)),
             Some(false) => Ok(()),
@@ -164,26 +196,11 @@ impl Log for KafkaLog {
     }
 
     fn describe(&self) -> Result<Vec<TopicDescription>> {
-        self.shared.check_open()?;
-        let cluster = &self.shared.cluster;
-        let topics = cluster.topics()?;
-        let all = topics.iter().flat_map(|topic| {
-            Partition::all(topic.partition_count).map(|partition| TopicPartition::new(&topic.name, partition))
-        });
-        let all: Vec<_> = all.collect();
-        let starts = cluster.offsets_at(admin::End::Start, &all, Isolation::Committed)?;
-        let ends = cluster.offsets_at(admin::End::End, &all, Isolation::Committed)?;
-        let partition = |at: TopicPartition| PartitionDescription {
-            start: starts.get(&at).copied().unwrap_or_default(),
-            end: ends.get(&at).copied().unwrap_or_default(),
-        };
-        let described = topics.into_iter().map(|topic| TopicDescription {
-            partitions: Partition::all(topic.partition_count)
-                .map(|it| partition(TopicPartition::new(&topic.name, it)))
-                .collect(),
-            name: topic.name,
-        });
-        Ok(described.collect())
+        self.describe_where(|_| true)
+    }
+
+    fn describe_only(&self, topics: &[TopicName]) -> Result<Vec<TopicDescription>> {
+        self.describe_where(|name| topics.contains(name))
     }
 
     fn append(&self, to: &TopicPartition, records: BatchBuilder) -> Result<Ticket> {
@@ -212,12 +229,11 @@ impl Log for KafkaLog {
     }
 
     fn groups(&self) -> Result<Vec<GroupDescription>> {
-        self.shared.check_open()?;
-        let describe = |(name, has_members)| {
-            let offsets = self.shared.cluster.committed_offsets(&name)?;
-            Ok(GroupDescription { name, has_members, offsets: offsets.into_iter().collect() })
-        };
-        self.known_groups()?.into_iter().map(describe).collect()
+        self.groups_where(|_| true)
+    }
+
+    fn groups_only(&self, names: &[GroupName]) -> Result<Vec<GroupDescription>> {
+        self.groups_where(|name| names.contains(name))
     }
 
     fn reset(&self, group: &GroupName, offsets: &[(TopicPartition, Offset)]) -> Result<()> {

@@ -169,6 +169,7 @@ macro_rules! conformance_tests {
                 a_reset_that_is_refused_moves_nothing
                 a_dropped_group_goes_on_behind_what_was_there
                 topics_are_described_with_start_and_end
+                who_asks_about_some_topics_and_groups_hears_of_those
                 an_open_log_takes_writes_and_names_its_figures
             }
             records {

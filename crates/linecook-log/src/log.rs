@@ -40,6 +40,17 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// `Unavailable`.
     fn describe(&self) -> Result<Vec<TopicDescription>>;
 
+    /// [`describe`](Self::describe) of these topics alone; one that is not there is left out. A log that services share
+    /// with strangers looks at none of theirs.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    fn describe_only(&self, topics: &[TopicName]) -> Result<Vec<TopicDescription>> {
+        let mut found = self.describe()?;
+        found.retain(|found| topics.contains(&found.name));
+        Ok(found)
+    }
+
     /// All topics, in order of their names, and how many partitions each has. A log for which the ends of partitions cost
     /// something looks at none, so it also answers when one of them cannot be reached.
     ///
@@ -89,6 +100,16 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// # Errors
     /// `Unavailable`.
     fn groups(&self) -> Result<Vec<GroupDescription>>;
+
+    /// [`groups`](Self::groups), of these alone, as [`describe_only`](Self::describe_only).
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    fn groups_only(&self, names: &[GroupName]) -> Result<Vec<GroupDescription>> {
+        let mut found = self.groups()?;
+        found.retain(|found| names.contains(&found.name));
+        Ok(found)
+    }
 
     /// Sets offsets of a group that has no members.
     ///

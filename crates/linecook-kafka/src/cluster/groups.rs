@@ -77,14 +77,15 @@ impl Cluster {
         })
     }
 
-    /// All groups that may be seen, and whether each has members.
+    /// The groups that may be seen and that are wanted, and whether each has members.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub(crate) fn groups(&self) -> Result<BTreeMap<GroupName, bool>> {
+    pub(crate) fn groups(&self, is_wanted: impl Fn(&GroupName) -> bool) -> Result<BTreeMap<GroupName, bool>> {
         self.check_answering()?;
         let what = "the groups of the cluster cannot be listed";
-        let names = admin::group_names(&self.client(), self.patience()).map_err(|fault| self.error(what, fault))?;
+        let mut names = admin::group_names(&self.client(), self.patience()).map_err(|fault| self.error(what, fault))?;
+        names.retain(is_wanted);
         admin::has_members(&self.client(), &names, self.patience()).map_err(|fault| self.error(what, fault))
     }
 

@@ -159,3 +159,28 @@ pub fn topics_are_described_with_start_and_end(subject: &mut dyn Subject) {
     let topics = fixture.log.describe().expect("topics can be described");
     assert!(topics.is_sorted_by(|one, next| one.name < next.name), "topics are listed in order of their names");
 }
+
+/// As when all are asked for, without the others.
+pub fn who_asks_about_some_topics_and_groups_hears_of_those(subject: &mut dyn Subject) {
+    let fixture = Fixture::open(subject, "groups-some");
+    let topics = ["other", "one", "two"].map(|name| fixture.topic(name, 2));
+    let groups = ["others", "ones", "twos"].map(|name| fixture.group(name));
+    for (topic, group) in topics.iter().zip(&groups) {
+        fixture.store(&at(topic, 1), 0..3);
+        let spec = GroupSpec { name: group.clone(), topics: vec![topic.clone()] };
+        fixture.log.declare_groups(&[spec]).expect("a group can be declared");
+    }
+    let [_, one, two] = topics;
+    let all = fixture.log.describe().expect("topics can be described");
+    let wanted = [two.clone(), fixture.topic_name("nowhere"), one.clone()];
+    let some = fixture.log.describe_only(&wanted).expect("topics can be described");
+    assert_eq!(some, all.into_iter().filter(|topic| wanted.contains(&topic.name)).collect::<Vec<_>>());
+    assert_eq!(some.len(), 2);
+
+    let [_, ones, twos] = groups;
+    let all = fixture.log.groups().expect("groups can be listed");
+    let wanted = [twos, fixture.group("nobody"), ones];
+    let some = fixture.log.groups_only(&wanted).expect("groups can be listed");
+    assert_eq!(some, all.into_iter().filter(|group| wanted.contains(&group.name)).collect::<Vec<_>>());
+    assert_eq!(some.len(), 2);
+}

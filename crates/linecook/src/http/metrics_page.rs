@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use linecook_log::{Figure, GroupName, Log, Result, TopicPartition};
+use linecook_log::{Figure, GroupName, GroupSpec, Log, PartitionDescription, Result, TopicPartition};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text},
@@ -19,12 +19,12 @@ pub(crate) struct MetricsPage {
 }
 
 impl MetricsPage {
-    /// A page for a process on that log.
-    pub(crate) fn new(log: Arc<dyn Log>) -> Self {
+    /// A page for a process on that log, which has these groups.
+    pub(crate) fn new(log: Arc<dyn Log>, groups: Vec<GroupSpec>) -> Self {
         let mut registry = Registry::default();
         let metrics = Metrics::new(&mut registry);
         registry.register_collector(Box::new(LogFigures(Arc::clone(&log))));
-        registry.register_collector(Box::new(Lags(log)));
+        registry.register_collector(Box::new(Lags { log, groups }));
         Self { registry, metrics }
     }
 
@@ -66,19 +66,27 @@ impl Collector for LogFigures {
     }
 }
 
-/// How many records each group has not consumed yet, of services that do not run here, too.
+/// How many records each group of the program has not consumed yet, of services that do not run here, too. Others may be
+/// on the same log; they are none of its business.
 #[derive(Debug)]
-struct Lags(Arc<dyn Log>);
+struct Lags {
+    log: Arc<dyn Log>,
+    groups: Vec<GroupSpec>,
+}
 
 impl Lags {
     fn measure(&self) -> Result<Vec<(GroupName, TopicPartition, u64)>> {
-        let topics = self.0.describe()?;
+        let names: Vec<_> = self.groups.iter().map(|group| group.name.clone()).collect();
+        let mut topics: Vec<_> = self.groups.iter().flat_map(|group| &group.topics).cloned().collect();
+        topics.sort();
+        topics.dedup();
+        let topics = self.log.describe_only(&topics)?;
         let end = |at: &TopicPartition| topics.iter().find(|topic| topic.name == at.topic)?.partition(at.partition);
         let mut lags = Vec::new();
-        for group in self.0.groups()? {
+        for group in self.log.groups_only(&names)? {
             for (at, offset) in group.offsets {
-                let lag = end(&at).map_or(0, |partition| partition.end.0.saturating_sub(offset.0));
-                lags.push((group.name.clone(), at, lag));
+                let Some(PartitionDescription { end, .. }) = end(&at) else { continue };
+                lags.push((group.name.clone(), at, end.0.saturating_sub(offset.0)));
             }
         }
         Ok(lags)
@@ -97,5 +105,26 @@ impl Collector for Lags {
             ConstGauge::new(i64::try_from(lag).unwrap_or(i64::MAX)).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use linecook_log::TopicName;
+
+    use super::*;
+    use crate::testing::ScriptedLog;
+
+    /// It told how far all groups were that the log had. On a cluster that others use, too, that was theirs as well, named
+    /// as services of ours, and a question for each of them at each look at the page.
+    #[test]
+    fn the_groups_of_others_are_not_on_the_page() {
+        let log = ScriptedLog::with_topics(&["words", "numbers"]);
+        log.0.lock().group_offsets = vec![("adder", "numbers/0", 0), ("shouter", "words/1", 0)];
+        let shouter = GroupName::new("shouter").unwrap();
+        let groups = vec![GroupSpec { name: shouter, topics: vec![TopicName::new("words").unwrap()] }];
+        let page = MetricsPage::new(Arc::new(log), groups).text().unwrap();
+        let lags: Vec<_> = page.lines().filter(|line| line.starts_with("linecook_lag_records{")).collect();
+        assert_eq!(lags, [r#"linecook_lag_records{service="shouter",topic="words",partition="1"} 0"#]);
     }
 }

@@ -66,7 +66,7 @@ impl Running {
         let process = &prepared.process;
         let listener = http::listen(&process.http_address).map_err(|error| cannot_listen(process, &error))?;
         let address = listener.local_addr().map_err(|error| Stop::failed(error.to_string()))?;
-        let page = Arc::new(MetricsPage::new(Arc::clone(&log)));
+        let page = Arc::new(MetricsPage::new(Arc::clone(&log), prepared.topology.group_specs()));
         let health = Arc::new(Health::new(Arc::clone(&log), Arc::clone(&clock)));
         let gate = Gate::closed(http::early_routes(&health, &page));
         let server = Server::start(listener, gate.clone()).map_err(|error| Stop::failed(error.to_string()))?;
