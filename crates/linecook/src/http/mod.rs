@@ -5,11 +5,14 @@
 //! `/metrics`, and every error is `application/problem+json` ([`Problem`]), unknown paths and wrong methods included.
 
 mod blocking;
+mod connections;
 mod edge;
 mod gate;
+mod guard;
 mod health;
 mod metrics_page;
 mod path;
+mod patient;
 mod problem;
 mod server;
 
@@ -18,7 +21,9 @@ pub use edge::{Edge, Producer};
 pub use path::PathText;
 pub use problem::Problem;
 
+pub(crate) use connections::{ConnectionLimits, Front};
 pub(crate) use gate::Gate;
+pub(crate) use guard::Guard;
 pub(crate) use health::{Health, Watched};
 pub(crate) use metrics_page::MetricsPage;
 pub(crate) use server::{Server, early_routes, listen, routes};

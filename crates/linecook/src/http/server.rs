@@ -3,12 +3,11 @@
 use std::{fmt, io, net::TcpListener, panic, sync::Arc, thread, time::Duration};
 
 use axum::{
-    Router, ServiceExt,
+    Router,
     extract::Request,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
-    serve::ListenerExt,
 };
 use tokio::{
     runtime::{self, Runtime},
@@ -16,7 +15,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Gate, Health, MetricsPage, Problem, blocking};
+use super::{Front, Health, MetricsPage, Problem, blocking};
 use crate::settings::HostPort;
 
 /// Binds the address; the port may be 0 for a free one.
@@ -85,7 +84,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Answers on `listener` until it is stopped.
-    pub(crate) fn start(listener: TcpListener, gate: Gate) -> io::Result<Self> {
+    pub(crate) fn start(listener: TcpListener, front: Front) -> io::Result<Self> {
         let runtime = runtime::Builder::new_multi_thread()
             .thread_name("http")
             .max_blocking_threads(BLOCKING_THREADS)
@@ -97,12 +96,7 @@ impl Server {
             tokio::net::TcpListener::from_std(listener)?
         };
         let task = runtime.spawn(async move {
-            // An answer is one small write: waiting for more to send with it only delays it.
-            let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-            let until = async move { drop(stopped.wait_for(|is_stopped| *is_stopped).await) };
-            if let Err(error) = axum::serve(listener, gate.into_make_service()).with_graceful_shutdown(until).await {
-                tracing::error!(%error, "the HTTP server ended");
-            }
+            front.serve(listener, async move { drop(stopped.wait_for(|is_stopped| *is_stopped).await) }).await;
         });
         Ok(Self { runtime: Some(runtime), stop, task })
     }

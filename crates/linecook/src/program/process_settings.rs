@@ -11,6 +11,7 @@ use crate::settings::{ByteSize, HostPort, KAFKA_CLIENT, Key, Origin, Settings};
 pub(crate) struct ProcessSettings {
     pub(crate) data_dir: PathBuf,
     pub(crate) http_address: HostPort,
+    pub(crate) http_connections: u32,
     /// If one was given.
     pub(crate) instance: Option<InstanceName>,
     pub(crate) log: LogKind,
@@ -32,6 +33,9 @@ impl ProcessSettings {
     pub(crate) fn from_settings(settings: &mut Settings, program: &Program) -> Self {
         let data_dir = Key::new("data_dir", "where the log and the tables are kept");
         let http_address = Key::new("http_address", "where HTTP is answered, as host:port; port 0 takes a free one");
+        let http_connections =
+            Key::new("http_connections", "how many HTTP connections there are at once; others are answered with 503")
+                .within(1..=100_000);
         let instance = Key::new(
             "instance",
             "the name of this process among those of its services; without it, the host's name and the first number \
@@ -55,10 +59,12 @@ impl ProcessSettings {
         let default_data_dir = PathBuf::from(format!("./{}-data", program.name));
         let data_dir = settings.get(data_dir, default_data_dir);
         let http_address = settings.get(http_address, default_address(program));
+        let http_connections = settings.get(http_connections, default_connections());
         let (log, servers, cluster) = log_of(settings);
         Self {
             data_dir,
             http_address,
+            http_connections,
             log,
             cluster,
             has_idle_servers: log == LogKind::Embedded && servers.is_some(),
@@ -94,6 +100,12 @@ fn log_of(settings: &mut Settings) -> (LogKind, Option<Servers>, Cluster) {
 fn default_address(program: &Program) -> HostPort {
     let port = program.services.first().map_or(5000, |service| service.port);
     format!("127.0.0.1:{port}").parse().expect("this is an address")
+}
+
+/// Half of the descriptors that the process may have, at most 512: the log needs some, too.
+fn default_connections() -> u32 {
+    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    descriptors.and_then(|count| u32::try_from(count / 2).ok()).unwrap_or(u32::MAX).clamp(1, 512)
 }
 
 /// The name of an instance as a setting.

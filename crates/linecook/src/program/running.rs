@@ -18,7 +18,7 @@ use super::{
     start::{Progress, Start, Starter},
 };
 use crate::{
-    http::{self, Gate, Health, MetricsPage, Server},
+    http::{self, ConnectionLimits, Front, Gate, Guard, Health, MetricsPage, Server},
     settings::Sources,
 };
 
@@ -69,7 +69,12 @@ impl Running {
         let page = Arc::new(MetricsPage::new(Arc::clone(&log), prepared.topology.group_specs()));
         let health = Arc::new(Health::new(Arc::clone(&log), Arc::clone(&clock)));
         let gate = Gate::closed(http::early_routes(&health, &page));
-        let server = Server::start(listener, gate.clone()).map_err(|error| Stop::failed(error.to_string()))?;
+        let front = Front {
+            gate: gate.clone(),
+            guard: Guard::new(process.http_address.host(), address.ip().is_loopback()),
+            limits: ConnectionLimits::of_count(process.http_connections),
+        };
+        let server = Server::start(listener, front).map_err(|error| Stop::failed(error.to_string()))?;
         let prepared = Arc::clone(prepared);
         let starter = Starter {
             prepared,

@@ -8,6 +8,7 @@ mod audit;
 mod command_line;
 mod dead_letters;
 mod faults;
+mod hostile;
 mod house;
 mod http;
 mod kafka_settings;

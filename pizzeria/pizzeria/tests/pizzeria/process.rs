@@ -69,6 +69,19 @@ impl Pizzeria {
     pub(crate) fn start_at(address: &str, data_dir: &Path, arguments: &[&str]) -> Self {
         let mut command = command(data_dir);
         command.args(["--http-address", address]).args(arguments);
+        Self::start_by(command)
+    }
+
+    /// One that may have so many files and connections open, and no more.
+    pub(crate) fn start_with_descriptors(count: u32, data_dir: &Path) -> Self {
+        let pizzeria = command(data_dir);
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!(r#"ulimit -n {count} && exec "$0" "$@""#)]).arg(pizzeria.get_program());
+        limited.args(pizzeria.get_args()).args(["--http-address", "127.0.0.1:0"]).env("RUST_LOG", "warn");
+        Self::start_by(limited)
+    }
+
+    fn start_by(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let out = child.stdout.take().unwrap();
         let mut pizzeria = Self { child, url: String::new(), screen: String::new() }; // killed when it does not start

@@ -56,8 +56,11 @@ fn ask(running: &Running, method: &str, path: &str) -> String {
 }
 
 fn answer_on(stream: &mut TcpStream, method: &str, path: &str, connection: &str) -> String {
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: {connection}\r\nContent-Length: 0\r\n\r\n")
-        .unwrap();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: {connection}\r\nContent-Length: 0\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = Vec::new();
     let mut byte = [0];
     // To the end of the body where the connection is closed, else to that of the head.
