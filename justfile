@@ -41,6 +41,10 @@ kafka-outage-test seconds="30":
     cargo build --features kafka --bins
     OUTAGE_SECONDS={{seconds}} cargo test --features kafka -p pizzeria --test kafka -- --nocapture broker_gone::
 
+# Feeds everything that reads what others wrote with inputs that nobody thought of: `just fuzz batch --seconds 600`.
+fuzz *arguments:
+    cargo run --release -p fuzz -- {{arguments}}
+
 # Kills the pizzeria at random moments under load, 20 times, and reads every topic afterwards.
 kill-test rounds="20":
     KILL_ROUNDS={{rounds}} cargo test --release -p pizzeria --test pizzeria -- --nocapture kill

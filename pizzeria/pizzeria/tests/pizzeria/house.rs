@@ -74,6 +74,7 @@ fn crates_know_only_what_they_may() {
         ("pizzeria/pizzeria", &pizzeria),
         ("pizzeria/sauce-service", stage),
         ("pizzeria/veggie-service", stage),
+        ("tests/fuzz", &["linecook", "linecook-embedded", "linecook-log", "pizzeria", "pizzeria-events"]),
         ("tests/kafka", &[]),
     ]);
     let manifests = files("Cargo.toml");
