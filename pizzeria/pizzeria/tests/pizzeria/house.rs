@@ -147,6 +147,19 @@ fn links_lead_somewhere() {
     }
 }
 
+/// A promise whose test was renamed, or is gone, is one that nobody shows.
+#[test]
+fn what_is_promised_names_tests_that_exist() {
+    let promises = read(&root().join("docs/guarantees.md"));
+    let code: Vec<String> = files(".rs").iter().map(|path| read(path)).collect();
+    let words = promises.split('`').skip(1).step_by(2);
+    let tests: Vec<_> = words.filter(|word| word.contains('_') && word.len() >= 20 && !word.contains('/')).collect();
+    assert!(tests.len() > 20, "{tests:?}");
+    for test in tests {
+        assert!(code.iter().any(|text| text.contains(&format!("fn {test}("))), "there is no test {test}");
+    }
+}
+
 /// What the README shows as a service is one.
 #[test]
 fn the_readme_shows_the_real_service() {
