@@ -1,6 +1,6 @@
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     time::Instant,
 };
 
@@ -19,6 +19,7 @@ fn start(change: impl Fn(&mut ConnectionLimits)) -> (Server, SocketAddr) {
     change(&mut limits);
     let routes = Router::new()
         .route("/", get(async || "here"))
+        .route("/late", get(async || time::sleep(SHORT / 3).await))
         .route("/never", get(async || std::future::pending::<()>().await))
         .route("/long", get(async || "x".repeat(LONG_ANSWER_BYTES)));
     let listener = listen(&"127.0.0.1:0".parse().unwrap()).unwrap();
@@ -119,6 +120,16 @@ fn a_handler_that_does_not_answer_is_no_longer_waited_for() {
     let (_server, address) = start(|limits| limits.answer_within = SHORT);
     let answer = ask(address, "/never");
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("may have happened"), "{answer}");
+}
+
+/// The end of what it says was taken for its own: what it had asked for was done, and it was not told.
+#[test]
+fn a_client_that_has_said_all_and_listens_gets_its_answer() {
+    let (_server, address) = start(|_| {});
+    let mut stream = connect(address);
+    send(&mut stream, "/late");
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert!(rest(&mut stream).starts_with("HTTP/1.1 200 "));
 }
 
 #[test]
