@@ -40,7 +40,8 @@ impl Mutator {
 
     /// The input of that number.
     pub fn make(&mut self, seed: u64, number: u64) -> &[u8] {
-        let mut dice = Dice(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        // Mixed, or the streams of two numbers would be one, some draws apart.
+        let mut dice = Dice(mixed(mixed(seed) ^ number));
         let chosen = dice.below(self.corpus.len());
         self.input.clone_from(&self.corpus[chosen]);
         for _ in 0..=dice.next() % CHANGES {
@@ -88,10 +89,7 @@ struct Dice(u64);
 impl Dice {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
+        mixed(self.0)
     }
 
     /// From 0 up to, but without, `count`, which is not 0.
@@ -102,6 +100,12 @@ impl Dice {
     fn byte(&mut self) -> u8 {
         self.next().to_le_bytes()[0]
     }
+}
+
+fn mixed(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 #[cfg(test)]

@@ -8,6 +8,11 @@ use axum::{
 use linecook_log::{Error, ErrorKind};
 use serde_json::json;
 
+/// What a client has sent, as far as it is shown in an answer.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
 /// An error answer, `application/problem+json`: a title for all of its kind, a detail for this one.
 ///
 /// ```

@@ -15,7 +15,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Front, Health, MetricsPage, Problem, blocking};
+use super::{Front, Health, MetricsPage, Problem, blocking, problem::shown};
 use crate::settings::HostPort;
 
 /// Binds the address; the port may be 0 for a free one.
@@ -50,14 +50,19 @@ fn with_our_own(routes: Router, health: &Arc<Health>, metrics: &Arc<MetricsPage>
         .method_not_allowed_fallback(wrong_method)
 }
 
+/// Whether it is asked how the process is: that is answered when nothing else is.
+pub(super) fn is_health(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}
+
 async fn unknown_path(request: Request) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing here: path={}", request.uri().path()))
+    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing here: path={}", shown(request.uri().path())))
 }
 
 /// The router adds `Allow` with what the path takes.
 async fn wrong_method(request: Request) -> Problem {
     let detail =
-        format!("the path does not take this method: method={} path={}", request.method(), request.uri().path());
+        format!("the path does not take this method: method={} path={}", request.method(), shown(request.uri().path()));
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }
 

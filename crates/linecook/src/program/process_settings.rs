@@ -12,6 +12,7 @@ pub(crate) struct ProcessSettings {
     pub(crate) data_dir: PathBuf,
     pub(crate) http_address: HostPort,
     pub(crate) http_connections: u32,
+    pub(crate) http_hosts: Vec<String>,
     /// If one was given.
     pub(crate) instance: Option<InstanceName>,
     pub(crate) log: LogKind,
@@ -36,6 +37,11 @@ impl ProcessSettings {
         let http_connections =
             Key::new("http_connections", "how many HTTP connections there are at once; others are answered with 503")
                 .within(1..=100_000);
+        let http_hosts = Key::new(
+            "http_hosts",
+            "names by which it may be asked while it is bound to this machine alone, beside this machine's own: those \
+             that a proxy in front of it passes on",
+        );
         let instance = Key::new(
             "instance",
             "the name of this process among those of its services; without it, the host's name and the first number \
@@ -59,12 +65,14 @@ impl ProcessSettings {
         let default_data_dir = PathBuf::from(format!("./{}-data", program.name));
         let data_dir = settings.get(data_dir, default_data_dir);
         let http_address = settings.get(http_address, default_address(program));
-        let http_connections = settings.get(http_connections, default_connections());
+        let http_connections = settings.get(http_connections, 512);
+        let http_hosts = settings.get(http_hosts, Vec::new());
         let (log, servers, cluster) = log_of(settings);
         Self {
             data_dir,
             http_address,
             http_connections,
+            http_hosts,
             log,
             cluster,
             has_idle_servers: log == LogKind::Embedded && servers.is_some(),
@@ -100,12 +108,6 @@ fn log_of(settings: &mut Settings) -> (LogKind, Option<Servers>, Cluster) {
 fn default_address(program: &Program) -> HostPort {
     let port = program.services.first().map_or(5000, |service| service.port);
     format!("127.0.0.1:{port}").parse().expect("this is an address")
-}
-
-/// Half of the descriptors that the process may have, at most 512: the log needs some, too.
-fn default_connections() -> u32 {
-    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    descriptors.and_then(|count| u32::try_from(count / 2).ok()).unwrap_or(u32::MAX).clamp(1, 512)
 }
 
 /// The name of an instance as a setting.

@@ -69,10 +69,14 @@ impl Running {
         let page = Arc::new(MetricsPage::new(Arc::clone(&log), prepared.topology.group_specs()));
         let health = Arc::new(Health::new(Arc::clone(&log), Arc::clone(&clock)));
         let gate = Gate::closed(http::early_routes(&health, &page));
+        let names = process.http_hosts.iter().cloned().chain([process.http_address.host().to_owned()]);
         let front = Front {
             gate: gate.clone(),
-            guard: Guard::new(process.http_address.host(), address.ip().is_loopback()),
-            limits: ConnectionLimits::of_count(process.http_connections),
+            guard: Guard::new(address.ip(), names),
+            limits: ConnectionLimits::new(
+                connections(process),
+                usize::try_from(process.max_record_bytes.bytes()).unwrap_or(usize::MAX),
+            ),
         };
         let server = Server::start(listener, front).map_err(|error| Stop::failed(error.to_string()))?;
         let prepared = Arc::clone(prepared);
@@ -125,6 +129,19 @@ impl Running {
             closed
         })
     }
+}
+
+/// How many HTTP connections there are: as many as are wanted, where there are descriptors for them.
+fn connections(process: &ProcessSettings) -> usize {
+    let wanted = process.http_connections as usize;
+    let Some(descriptors) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current else {
+        return wanted;
+    };
+    let room = ConnectionLimits::room(usize::try_from(descriptors).unwrap_or(usize::MAX));
+    if wanted > room {
+        tracing::warn!(wanted, room, descriptors, "fewer HTTP connections, or the log would have no descriptors left");
+    }
+    wanted.min(room)
 }
 
 fn cannot_listen(process: &ProcessSettings, error: &std::io::Error) -> Stop {

@@ -14,7 +14,10 @@ fn holds(name: &str) {
     let duration = Duration::from_secs(seconds.unwrap_or(1));
     match target.run(seed, duration, &findings) {
         Ok(count) => eprintln!("{name}: {count} inputs by the seed {seed}"),
-        Err(finding) => panic!("{name}: cargo run -p fuzz -- {name} {}", finding.file.display()),
+        Err(finding) => {
+            let (number, file) = (finding.number, finding.file.display());
+            panic!("found by the seed {seed}, number {number:?}: cargo run -p fuzz -- {name} {file}");
+        }
     }
 }
 
