@@ -23,6 +23,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -30,7 +31,7 @@ use tokio::{
 };
 use tower_service::Service as _;
 
-use super::{Gate, Guard, Problem, patient::Patient, server::is_health};
+use super::{Gate, Guard, HttpMetrics, Problem, patient::Patient, server::is_health};
 
 /// What clients may take.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +78,7 @@ pub(crate) struct Front {
     pub(crate) gate: Gate,
     pub(crate) guard: Guard,
     pub(crate) limits: ConnectionLimits,
+    pub(crate) metrics: HttpMetrics,
 }
 
 /// Where a client has got to.
@@ -114,8 +116,9 @@ impl Front {
                     Ok(held) => front.begin(stream, (Place::Room, held), &graceful),
                     Err(_) => {
                         no_room.tell(|| tracing::warn!(connections = front.limits.count, "HTTP clients find no room"));
-                        if let Ok(held) = Arc::clone(&door).try_acquire_owned() {
-                            front.begin(stream, (Place::Door, held), &graceful);
+                        match Arc::clone(&door).try_acquire_owned() {
+                            Ok(held) => front.begin(stream, (Place::Door, held), &graceful),
+                            Err(_) => front.has_refused("none"),
                         }
                     }
                 },
@@ -153,19 +156,27 @@ impl Front {
             .max_header_size(head_bytes)
             .serve_connection(TokioIo::new(Patient::new(stream, stalled_for)), service);
         let connection = graceful.watch(connection);
+        let open = Open::new(self.metrics.connections.clone(), held);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection has ended");
             }
-            drop(held);
+            drop(open);
         });
     }
 
     async fn answer(&self, request: hyper::Request<Incoming>, place: Place) -> Response {
         match self.try_answering(request, place).await {
             Ok(response) => response,
-            Err(problem) => problem.into_response(),
+            Err(problem) => {
+                self.has_refused(problem.status().as_str());
+                problem.into_response()
+            }
         }
+    }
+
+    fn has_refused(&self, status: &str) {
+        self.metrics.refused.get_or_create(&[("status", status.to_owned())]).inc();
     }
 
     async fn try_answering(&self, request: hyper::Request<Incoming>, place: Place) -> Result<Response, Problem> {
@@ -210,6 +221,25 @@ impl Front {
                 Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail))
             }
         }
+    }
+}
+
+/// A connection that is counted, however it ends.
+struct Open {
+    count: Gauge,
+    _held: OwnedSemaphorePermit,
+}
+
+impl Open {
+    fn new(count: Gauge, held: OwnedSemaphorePermit) -> Self {
+        count.inc();
+        Self { count, _held: held }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.count.dec();
     }
 }
 

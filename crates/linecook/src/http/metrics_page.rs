@@ -6,7 +6,12 @@ use linecook_log::{Figure, GroupName, GroupSpec, Log, PartitionDescription, Resu
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    metrics::{
+        MetricType,
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+    },
     registry::Registry,
 };
 
@@ -16,6 +21,15 @@ use crate::Metrics;
 pub(crate) struct MetricsPage {
     registry: Registry,
     metrics: Metrics,
+    http: HttpMetrics,
+}
+
+/// What becomes of clients before a route has them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HttpMetrics {
+    pub(super) connections: Gauge,
+    /// By the status of the answer; `none` for those who got none.
+    pub(super) refused: Family<[(&'static str, String); 1], Counter>,
 }
 
 impl MetricsPage {
@@ -23,9 +37,21 @@ impl MetricsPage {
     pub(crate) fn new(log: Arc<dyn Log>, groups: Vec<GroupSpec>) -> Self {
         let mut registry = Registry::default();
         let metrics = Metrics::new(&mut registry);
+        let http = HttpMetrics::default();
+        registry.register("linecook_http_connections", "HTTP connections that are open", http.connections.clone());
+        registry.register(
+            "linecook_http_refused",
+            "HTTP requests that no route has got, by the status of the answer",
+            http.refused.clone(),
+        );
         registry.register_collector(Box::new(LogFigures(Arc::clone(&log))));
         registry.register_collector(Box::new(Lags { log, groups }));
-        Self { registry, metrics }
+        Self { registry, metrics, http }
+    }
+
+    /// What the server measures with.
+    pub(crate) fn http(&self) -> HttpMetrics {
+        self.http.clone()
     }
 
     /// What workers measure with.

@@ -26,5 +26,5 @@ pub(crate) use connections::{ConnectionLimits, Front};
 pub(crate) use gate::Gate;
 pub(crate) use guard::Guard;
 pub(crate) use health::{Health, Watched};
-pub(crate) use metrics_page::MetricsPage;
+pub(crate) use metrics_page::{HttpMetrics, MetricsPage};
 pub(crate) use server::{Server, early_routes, listen, routes};

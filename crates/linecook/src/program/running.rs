@@ -73,6 +73,7 @@ impl Running {
         let front = Front {
             gate: gate.clone(),
             guard: Guard::new(address.ip(), names),
+            metrics: page.http(),
             limits: ConnectionLimits::new(
                 connections(process),
                 usize::try_from(process.max_record_bytes.bytes()).unwrap_or(usize::MAX),

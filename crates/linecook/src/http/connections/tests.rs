@@ -20,6 +20,11 @@ const SHORT: Duration = Duration::from_millis(300);
 const LONG_ANSWER_BYTES: usize = 64 << 20;
 
 fn start(change: impl Fn(&mut ConnectionLimits)) -> (Server, SocketAddr) {
+    let (server, address, _) = start_measured(change);
+    (server, address)
+}
+
+fn start_measured(change: impl Fn(&mut ConnectionLimits)) -> (Server, SocketAddr, HttpMetrics) {
     let mut limits = ConnectionLimits::new(4, 1 << 20);
     change(&mut limits);
     let routes = Router::new()
@@ -31,8 +36,10 @@ fn start(change: impl Fn(&mut ConnectionLimits)) -> (Server, SocketAddr) {
         .route("/long", get(async || "x".repeat(LONG_ANSWER_BYTES)));
     let listener = listen(&"127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
-    let front = Front { gate: Gate::closed(routes), guard: Guard::new(address.ip(), []), limits };
-    (Server::start(listener, front).unwrap(), address)
+    let metrics = HttpMetrics::default();
+    let front =
+        Front { gate: Gate::closed(routes), guard: Guard::new(address.ip(), []), limits, metrics: metrics.clone() };
+    (Server::start(listener, front).unwrap(), address, metrics)
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long real clients are kept waiting")]
@@ -107,6 +114,24 @@ fn who_finds_no_room_hears_so_at_once_and_is_served_when_there_is_some() {
     assert!(kept.starts_with("HTTP/1.1 503 "), "it is closed, though nobody asked for that: {kept}");
     drop(inside);
     until_served(address);
+}
+
+#[test]
+fn connections_and_those_who_were_refused_are_counted() {
+    let (server, address, metrics) = start_measured(|_| {});
+    let inside = crowd(address);
+    assert_eq!(metrics.connections.get(), 4);
+    assert!(ask(address, "/").starts_with("HTTP/1.1 503 "));
+    drop(inside);
+    until_served(address);
+    let mut stranger = connect(address);
+    stranger.write_all(b"GET / HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n").unwrap();
+    assert!(rest(&mut stranger).starts_with("HTTP/1.1 421 "));
+    let count = |status: &str| metrics.refused.get_or_create(&[("status", status.to_owned())]).get();
+    assert!(count("503") >= 1);
+    assert_eq!((count("421"), count("404"), count("none")), (1, 0, 0));
+    server.stop(PATIENCE, || ());
+    assert_eq!(metrics.connections.get(), 0);
 }
 
 /// Else who watches over the process takes one that is crowded for one that is dead.
