@@ -127,4 +127,4 @@ pub use table::{Entry, Found, Table, TableDeclaration, TableReader};
 pub use topic::Topic;
 pub use topology::{Part, Topology, Use, Uses};
 pub use trial::{ServiceTrial, Trial};
-pub use worker::{Limits, Seat, Step, Worker, WorkerHealth, WorkerReport};
+pub use worker::{InHand, Limits, Seat, Step, Worker, WorkerHealth, WorkerReport};

@@ -39,7 +39,7 @@ use self::{
     recovery::{Backoff, Isolation},
 };
 pub use self::{
-    health::{WorkerHealth, WorkerReport},
+    health::{InHand, WorkerHealth, WorkerReport},
     terms::{Limits, Seat, Step},
 };
 use crate::{Metrics, Service, metrics::WorkerMetrics};
@@ -246,12 +246,17 @@ impl Worker {
 
     fn take_waiting(&mut self) -> Result<()> {
         let mut pace = Pace::begin(&*self.clock);
-        while let Some((index, waiting)) = joined(&mut self.joined).queue.next() {
-            if !self.take_batch(index, &waiting, &mut pace)? {
-                break;
+        let taken = loop {
+            let Some((index, waiting)) = joined(&mut self.joined).queue.next() else { break Ok(()) };
+            self.health.takes(&waiting.from, waiting.next, self.clock.monotonic());
+            match self.take_batch(index, &waiting, &mut pace) {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
             }
-        }
-        Ok(())
+        };
+        self.health.has_handled();
+        taken
     }
 
     /// Returns whether the whole batch was taken: if not, a commit is due.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use linecook_log::{Error, GroupName, Timestamp, TopicPartition};
+use linecook_log::{Error, GroupName, Offset, Timestamp, TopicPartition};
 use parking_lot::Mutex;
 
 /// How a worker is, shared with the threads that answer for it.
@@ -14,6 +14,8 @@ pub struct WorkerHealth(Mutex<WorkerReport>);
 pub struct WorkerReport {
     /// What it owns.
     pub assigned: Vec<TopicPartition>,
+    /// Records that it has in hand, if it has some.
+    pub in_hand: Option<InHand>,
     /// When its last poll succeeded, by the clock that never goes back ([`Clock::monotonic`](linecook_log::Clock)): the
     /// time of day may jump, and that is no sign of life.
     pub last_poll: Option<Duration>,
@@ -23,6 +25,17 @@ pub struct WorkerReport {
     pub blocked: Option<String>,
     /// What keeps some of its partitions from coming, while it goes on with the others.
     pub stuck: Option<String>,
+}
+
+/// Records that handlers are at work on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InHand {
+    /// Where they lie.
+    pub from: TopicPartition,
+    /// The first of them.
+    pub first: Offset,
+    /// When they were taken, by the clock that never goes back.
+    pub since: Duration,
 }
 
 impl WorkerHealth {
@@ -37,6 +50,16 @@ impl WorkerHealth {
 
     pub(crate) fn polled(&self, now: Duration) {
         self.0.lock().last_poll = Some(now);
+    }
+
+    /// From here on handlers get the records of a batch, from that one on.
+    pub(crate) fn takes(&self, from: &TopicPartition, first: Offset, since: Duration) {
+        self.0.lock().in_hand = Some(InHand { from: from.clone(), first, since });
+    }
+
+    /// No handler is at work any more, whatever comes of it.
+    pub(crate) fn has_handled(&self) {
+        self.0.lock().in_hand = None;
     }
 
     pub(crate) fn committed(&self, now: Timestamp) {

@@ -1,11 +1,11 @@
 //! What comes of records.
 
-use std::time::Duration;
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use linecook_log::{Fetch, Header, NewRecord, Offset, Timestamp};
 
 use crate::{
-    Context, Counter, Failure, Limits, PartialCounts, Service, Step, Topic,
+    Context, Counter, Failure, InHand, Limits, PartialCounts, Service, Step, Topic, WorkerHealth,
     testing::{Fixture, Made, at, fetch},
 };
 
@@ -251,7 +251,7 @@ fn records_are_counted_by_group_in_each_partition() {
     assert_eq!(made.rows.len(), 1);
     assert_eq!(made.rows[0].key, &b"\x01a"[..]);
     assert_eq!(made.rows[0].value.as_deref(), Some(&b"\x01\x03\0\0\0\0\0\0\0"[..]));
-    let reader = crate::CountsReader::<String>::new(std::sync::Arc::new(fixture.log.clone()), 2);
+    let reader = crate::CountsReader::<String>::new(Arc::new(fixture.log.clone()), 2);
     let totals: Vec<_> = reader.totals().unwrap().into_iter().collect();
     assert_eq!(totals, [("a".to_owned(), 4), ("b".to_owned(), 1)]);
 }
@@ -311,4 +311,24 @@ fn stages_of_different_topics_do_not_disturb_each_other() {
     assert_eq!(made.written(), [r#"baked/0 k={"name":"a!"}"#, r#"baked/0 k={"name":"b"}"#]);
     let sources: Vec<_> = made.outputs.iter().map(|(_, batch)| batch.origin().unwrap().source.unwrap().from).collect();
     assert_eq!(sources, [at("pizza/0"), at("other/0")]);
+}
+
+/// What a handler is at work on is known to others meanwhile, and not for longer.
+#[test]
+fn what_is_in_hand_is_told_while_handlers_are_at_work() {
+    thread_local! {
+        static HEALTH: RefCell<Arc<WorkerHealth>> = RefCell::default();
+        static SEEN: RefCell<Vec<String>> = RefCell::default();
+    }
+    let mut fixture = fixture(|service| {
+        service.stage(PIZZA, BAKED, |pizza, _| {
+            let InHand { from, first, .. } = HEALTH.with_borrow(|health| health.report().in_hand.unwrap());
+            SEEN.with_borrow_mut(|seen| seen.push(format!("{from}:{first}")));
+            if pizza.name == "hawaii" { Err(Failure::reject("not here")) } else { Ok(pizza) }
+        });
+    });
+    HEALTH.set(fixture.worker.health());
+    fixture.handle([pizzas("pizza/0", 3, &["a", "hawaii"]), pizzas("pizza/1", 9, &["b"])]);
+    assert_eq!(SEEN.take(), ["pizza/0:3", "pizza/0:3", "pizza/1:9"]);
+    assert_eq!(fixture.worker.health().report().in_hand, None);
 }
