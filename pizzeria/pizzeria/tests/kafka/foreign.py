@@ -10,6 +10,7 @@ that librdkafka chooses. See `python.rs` for who calls it.
     foreign.py stage SERVERS FIELD SOURCE SINK  takes the place of a service that puts something on pizzas
     foreign.py order SERVERS ORDERS PIZZAS      takes the place of the pizza-service: orders, and waits until all are there
     foreign.py count SERVERS PIZZAS             takes the place of the cheese-reporter: counts until that many were seen
+    foreign.py waiting SERVERS GROUP...         open transactions, and what these groups have not consumed
 """
 
 import json
@@ -18,8 +19,17 @@ import sys
 import time
 from collections import Counter
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 PATIENCE = 60
 SERVICES = {"sauce": "sauce-service", "cheese": "cheese-service", "meats": "meat-service", "veggies": "veggie-service"}
@@ -193,5 +203,29 @@ def count(servers, pizzas):
     print(json.dumps(report))
 
 
+def waiting(servers, *groups):
+    """What somebody waits for: transactions that are open, and records that a group has not consumed."""
+    admin = AdminClient({"bootstrap.servers": servers})
+    topics = admin.list_topics(timeout=10).topics
+    every = [TopicPartition(name, number) for name, topic in topics.items() for number in topic.partitions]
+
+    def ends(isolation):
+        asked = {partition: OffsetSpec.latest() for partition in every}
+        found = admin.list_offsets(asked, isolation_level=isolation, request_timeout=10)
+        return {(at.topic, at.partition): found.result().offset for at, found in found.items()}
+
+    stored, stable = ends(IsolationLevel.READ_UNCOMMITTED), ends(IsolationLevel.READ_COMMITTED)
+    for at in stored:
+        if stable[at] < stored[at]:
+            print("open transaction", at, "from", stable[at], "to", stored[at])
+    for group in groups:
+        found = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
+        for partition in found[group].result().topic_partitions:
+            at = (partition.topic, partition.partition)
+            if partition.offset < stored.get(at, 0):
+                print(group, at, "has consumed up to", partition.offset, "of", stored[at])
+
+
 if __name__ == "__main__":
-    {task.__name__: task for task in (read, watch, topics, delete, fill, large, stage, order, count)}[sys.argv[1]](*sys.argv[2:])
+    tasks = (read, watch, topics, delete, fill, large, stage, order, count, waiting)
+    {task.__name__: task for task in tasks}[sys.argv[1]](*sys.argv[2:])

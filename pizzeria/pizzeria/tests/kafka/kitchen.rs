@@ -110,7 +110,11 @@ impl Kitchen {
 
     /// What guests were told is so, over HTTP and in the topics, where each pizza is once.
     pub(crate) fn check(&mut self, told: &Told, broker: &Broker) {
-        told.check_over_http(&self.client("pizza-service")).unwrap();
+        if let Err(broken) = told.check_over_http(&self.client("pizza-service")) {
+            let services = SERVICES.map(|(service, _)| service);
+            let waiting = printed(foreign("waiting", &broker.bootstrap_servers(), &services));
+            panic!("{broken:?}\n{}", String::from_utf8_lossy(&waiting));
+        }
         told.check_raw(&raw(broker)).unwrap();
     }
 

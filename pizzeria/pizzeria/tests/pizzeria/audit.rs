@@ -13,7 +13,11 @@ use std::{
 use pizzeria_events::OrderId;
 use serde_json::Value;
 
-use crate::{http::Client, process::until, raw::Raw};
+use crate::{
+    http::Client,
+    process::{PATIENCE, now},
+    raw::Raw,
+};
 
 /// A promise that was broken, and which. It is told apart from a test that cannot go on, which panics.
 #[derive(Debug)]
@@ -158,10 +162,16 @@ impl Told {
 }
 
 fn ready_order(client: &Client, id: OrderId) -> Result<Value, Broken> {
-    let path = format!("/order/{id}");
-    until("an acknowledged order is ready", || {
+    let (path, deadline) = (format!("/order/{id}"), now() + PATIENCE);
+    loop {
         let answer = client.get(&path);
-        let known = promise(answer.status != 404, || format!("an acknowledged order is unknown: {id}"));
-        known.map(|()| answer.is_ready().then(|| answer.json())).transpose()
-    })
+        promise(answer.status != 404, || format!("an acknowledged order is unknown: {id}"))?;
+        if answer.is_ready() {
+            return Ok(answer.json());
+        }
+        promise(now() < deadline, || {
+            format!("an acknowledged order is not ready within {PATIENCE:?}: {id}: {} {}", answer.status, answer.text)
+        })?;
+        thread::sleep(Duration::from_millis(2));
+    }
 }
