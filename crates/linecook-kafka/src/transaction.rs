@@ -4,13 +4,18 @@
 //!  begin ──► records ──► offsets ──► all delivered? ──► commit ──► Committed
 //!              │            │              │              │ no answer in time, or fatal
 //!              └────────────┴──────────────┴─ abort       └──────────► Lost: it may be either
-//!                                              │ done ──► Refused: nothing of it happened
+//!                                              │ done ──► Refused: nothing of it happened; a new producer
 //!                                              │ failed ► RefusedAndOver: the same, and the producer is over
 //!                                              └ fenced ► Lost: the name may be another's
 //! ```
 //!
 //! The offsets are sent while the records are on their way. After an attempt to commit nothing is aborted: the broker may
 //! have done it, and only who asks it again under the same name will know.
+//!
+//! No producer is used again after an abort. Of the records that waited to be sent once more some may be stored, without its
+//! having heard of it. librdkafka (2.12, `rd_kafka_toppar_purge_queue`) takes them all for not stored and gives their numbers
+//! to the next ones, which a broker then takes for those that it has: it acknowledges them and stores nothing. A new producer
+//! of the name has another epoch, and numbers of its own.
 
 mod deliveries;
 mod outputs;
@@ -33,7 +38,6 @@ use crate::{
     native::{
         Fault,
         admin::{list, native_offset},
-        brokers,
         deliveries::{self as told, Event},
         queue::Queue,
     },
@@ -60,12 +64,10 @@ pub(crate) struct Transactions {
     producer: Arc<Producer>,
     sender: Sender,
     news: Arc<News>,
-    servers: String,
+    options: Options,
     clock: Arc<dyn Clock>,
-    /// How long the broker gives a transaction.
-    timeout: Duration,
+    name: String,
     deliveries: Deliveries,
-    is_out_of_sequence: bool,
 }
 
 /// What a group has consumed, and which of its members says so.
@@ -110,30 +112,18 @@ impl Transactions {
             producer,
             sender: Sender::default(),
             news: Arc::clone(news),
-            servers: options.properties.servers().unwrap_or_default().to_owned(),
+            options: options.clone(),
             clock: Arc::clone(clock),
-            timeout: options.session_timeout,
+            name: name.to_owned(),
             deliveries: Deliveries::default(),
-            is_out_of_sequence: false,
         })
     }
 
     /// Makes all of it true, or nothing.
     pub(crate) fn run(&mut self, outputs: &Outputs<'_>, consumed: Option<&Consumed<'_>>) -> Ended {
-        let was_out_of_sequence = std::mem::take(&mut self.is_out_of_sequence);
-        let ended = self.try_once(outputs, consumed);
-        // What a broker has refused leaves a hole in the numbers that it expects. It is noticed by the next transaction,
-        // which can do nothing for it, and closed when that is aborted.
-        if self.is_out_of_sequence && !was_out_of_sequence && matches!(ended, Ended::Refused(_)) {
-            return self.try_once(outputs, consumed);
-        }
-        ended
-    }
-
-    fn try_once(&mut self, outputs: &Outputs<'_>, consumed: Option<&Consumed<'_>>) -> Ended {
         let run = self.deliveries.run.wrapping_add(1);
         self.deliveries = Deliveries { run, ends: vec![None; outputs.count()], failed: None };
-        let deadline = self.clock.monotonic() + self.timeout;
+        let deadline = self.clock.monotonic() + self.options.session_timeout;
         if let Err(error) = self.producer.begin_transaction() {
             return match self.failure(&error, "a transaction cannot be begun") {
                 Failure::Abortable(error) => Ended::Refused(error),
@@ -144,17 +134,29 @@ impl Transactions {
             Ok(()) => self.commit(deadline),
             Err(Failure::Fatal(error)) => Ended::Lost(error),
             Err(Failure::Abortable(error)) => match self.abort() {
-                Ok(()) => {
-                    if error.kind() == ErrorKind::Unavailable {
-                        brokers::find_again(&self.producer, &self.servers);
+                Ok(()) => match self.renew() {
+                    Ok(()) => Ended::Refused(error),
+                    Err(cause) => {
+                        tracing::debug!(error = cause.chain(), "no new producer after an abort");
+                        Ended::RefusedAndOver(error)
                     }
-                    Ended::Refused(error)
-                }
+                },
                 // Who has this name now says what is to be done: see `KafkaMember::lost`.
                 Err(()) if self.is_fenced() => Ended::Lost(Error::new(ErrorKind::Unknown, error.chain())),
                 Err(()) => Ended::RefusedAndOver(error),
             },
         }
+    }
+
+    /// A new producer of the name: see the module.
+    fn renew(&mut self) -> Result<()> {
+        let run = self.deliveries.run;
+        let new = Self::begin_with(&self.options, &self.news, &self.clock, &self.name)?;
+        let old = std::mem::replace(self, new);
+        self.deliveries.run = run;
+        // It may take its time to end.
+        drop(std::thread::spawn(move || drop(old)));
+        Ok(())
     }
 
     /// Whether another producer of this name has come.
@@ -262,8 +264,6 @@ impl Transactions {
         {
             *fault = self.reason().unwrap_or_else(|| fault.clone());
         }
-        let is_out_of = |(_, fault): &(usize, Fault)| fault.code == RDKafkaErrorCode::OutOfOrderSequenceNumber;
-        self.is_out_of_sequence = failed.as_ref().is_some_and(is_out_of);
         let (number, fault) = failed?;
         let what = if fault.code == RDKafkaErrorCode::MessageSizeTooLarge {
             outputs.too_large(number)

@@ -1,10 +1,10 @@
 //! Requests and replies that are lost on the way.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kafka_broker::{ApiKey, Broker, Options, Proxy};
 use linecook_kafka::KafkaLog;
-use linecook_log::{ErrorKind, Log as _};
+use linecook_log::{Commit, ErrorKind, Log as _, Offset, Output};
 
 use crate::{
     copier::{Copier, Stage},
@@ -144,4 +144,47 @@ fn an_append_whose_request_or_reply_is_lost_is_told_as_what_it_is() {
         "{read:?}: {stored:?} {maybe:?}"
     );
     assert!(stored.len() > maybe.len(), "most is known: {stored:?} {maybe:?}");
+}
+
+/// A broker had stored the records of a transaction, and was killed before it said so; the transaction was aborted for
+/// another reason, when it was back. librdkafka takes records that wait to be sent again for records that were never stored,
+/// and gives their numbers to those of the next transaction. To the broker these were the same records once more: it said
+/// that it had them, the next transaction was committed with nothing in it but what it had consumed, and the records were
+/// those of the one that was aborted. One of 115 brokers that were killed under load and came back cost an order that way.
+#[test]
+fn records_that_were_stored_in_secret_are_not_lost_with_the_transaction_after_theirs() {
+    let road = Road::new();
+    let Road { proxy, kitchen, log, direct, .. } = &road;
+    let (source, target) = (kitchen.topic(direct, "source", 1), kitchen.topic(direct, "target", 1));
+    kitchen.append(direct, &at(&source, 0), 0..5);
+    let mut member = log.join(kitchen.spec("chef", "cook", &[&source], &[])).unwrap();
+    kitchen.until_owns(&mut *member, 1);
+    assert_eq!(kitchen.take(&mut *member, 5), [0, 1, 2, 3, 4]);
+    let commit = |offset| {
+        let output = Output { to: at(&target, 0), batch: batch_of(&[offset]) };
+        Commit { outputs: vec![output], offsets: vec![(at(&source, 0), Offset(offset))], ..Commit::default() }
+    };
+    let mut committed = Vec::new();
+    for offset in 1..=5 {
+        // The first of each is stored, and so would be those after it.
+        let hits = proxy.cut_replies(ApiKey::PRODUCE, 1000);
+        let refused = member.commit(commit(offset)).map(drop).unwrap_err();
+        assert!(hits.count() > 1, "its records were sent again: {}", refused.chain());
+        proxy.forget_rules();
+        kitchen.until("a commit is made", || {
+            if member.commit(commit(offset)).is_ok() {
+                return true;
+            }
+            if let Err(error) = member.poll(Duration::from_millis(50), 1 << 20)
+                && error.kind() == ErrorKind::Unknown
+            {
+                member = log.join(kitchen.spec("chef", "cook", &[&source], &[])).unwrap();
+                kitchen.until_owns(&mut *member, 1);
+                kitchen.take(&mut *member, usize::try_from(6 - offset).unwrap());
+            }
+            false
+        });
+        committed.push(offset);
+        assert_eq!(read_all(direct, &at(&target, 0)), committed);
+    }
 }
