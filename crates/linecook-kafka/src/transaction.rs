@@ -13,7 +13,7 @@
 //! have done it, and only who asks it again under the same name will know.
 //!
 //! No producer is used again after an abort. Of the records that waited to be sent once more some may be stored, without its
-//! having heard of it. librdkafka (2.12, `rd_kafka_toppar_purge_queue`) takes them all for not stored and gives their numbers
+//! having heard of it. librdkafka (2.12, `rd_kafka_toppar_purge_queues`) takes them all for not stored and gives their numbers
 //! to the next ones, which a broker then takes for those that it has: it acknowledges them and stores nothing. A new producer
 //! of the name has another epoch, and numbers of its own.
 
@@ -150,10 +150,8 @@ impl Transactions {
 
     /// A new producer of the name: see the module.
     fn renew(&mut self) -> Result<()> {
-        let run = self.deliveries.run;
         let new = Self::begin_with(&self.options, &self.news, &self.clock, &self.name)?;
         let old = std::mem::replace(self, new);
-        self.deliveries.run = run;
         // It may take its time to end.
         drop(std::thread::spawn(move || drop(old)));
         Ok(())

@@ -219,7 +219,9 @@ impl Worker {
 
     /// Handles what waits, as far as the limits of one commit allow, and commits it.
     fn commit_waiting(&mut self) -> Result<Step> {
-        self.take_waiting()?;
+        let taken = self.take_waiting();
+        self.health.has_handled();
+        taken?;
         let Joined { member, queue, hand, .. } = joined(&mut self.joined);
         let offsets = queue.taken_offsets();
         if offsets.is_empty() {
@@ -246,17 +248,12 @@ impl Worker {
 
     fn take_waiting(&mut self) -> Result<()> {
         let mut pace = Pace::begin(&*self.clock);
-        let taken = loop {
-            let Some((index, waiting)) = joined(&mut self.joined).queue.next() else { break Ok(()) };
-            self.health.takes(&waiting.from, waiting.next, self.clock.monotonic());
-            match self.take_batch(index, &waiting, &mut pace) {
-                Ok(true) => {}
-                Ok(false) => break Ok(()),
-                Err(error) => break Err(error),
+        while let Some((index, waiting)) = joined(&mut self.joined).queue.next() {
+            if !self.take_batch(index, &waiting, &mut pace)? {
+                break;
             }
-        };
-        self.health.has_handled();
-        taken
+        }
+        Ok(())
     }
 
     /// Returns whether the whole batch was taken: if not, a commit is due.
@@ -264,6 +261,7 @@ impl Worker {
         let Joined { member, queue, hand, .. } = joined(&mut self.joined);
         let Waiting { input, from, batch, next, end } = waiting;
         let at = self.clock.timestamp();
+        self.health.takes(from, *next, self.clock.monotonic());
         hand.begin_source(*input, from, at);
         for record in batch.records_from(*next) {
             let is_full = hand.output_bytes() >= self.limits.output_bytes || self.isolation.is_one_by_one();

@@ -67,7 +67,8 @@ impl ConnectionLimits {
         }
     }
 
-    /// How many connections there may be, besides those that are wanted, for all others to have descriptors.
+    /// How many connections there may be at most, for a process that may have so many descriptors: those at the door, the
+    /// log, and everything else have theirs as well.
     pub(crate) fn room(descriptors: usize) -> usize {
         descriptors.saturating_sub(AT_THE_DOOR + OTHER_DESCRIPTORS).max(1)
     }
