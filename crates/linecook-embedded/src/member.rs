@@ -1,6 +1,7 @@
 //! A member of a group on the embedded log.
 
 mod commit;
+mod owned;
 mod spec;
 
 use std::{
@@ -11,22 +12,22 @@ use std::{
 
 use bytes::Bytes;
 use linecook_log::{
-    Acknowledgement, Assignment, Commit, Error, ErrorKind, Fetch, Member, MemberSpec, Offset, Partition, Poll, Result,
-    Row, Scan, TableName, Ticket, TopicName, TopicPartition, waiting::Wakeup,
+    Acknowledgement, Assignment, Commit, Error, ErrorKind, Fetch, Member, MemberSpec, Partition, Poll, Result, Row,
+    Scan, TableName, Ticket, TopicName, TopicPartition, waiting::Wakeup,
 };
 use linecook_rows::{Lookup, Number, Overlay};
 
-use self::commit::{check_known, check_offsets};
 pub(crate) use self::spec::{MemberTable, inputs};
+use self::{
+    commit::{check_known, check_offsets},
+    owned::Owned,
+};
 use crate::{
-    catalog::{GroupId, PartitionId, TableId},
+    catalog::{GroupId, TableId},
     coordinator::{Change, Coordinator, Input, Joining, MemberId, NewEpochs},
     engine::Engine,
-    frame::CommitNumber,
     outside::{Awaited, SeenAck},
     payload, row_store,
-    segments::Cursor,
-    tail::{HotRead, Tail},
 };
 
 pub(crate) struct EmbeddedMember {
@@ -49,16 +50,6 @@ pub(crate) struct EmbeddedMember {
     unread: Option<Error>,
     /// What it has committed and the store does not have yet. It is the only one who writes these rows.
     overlay: Overlay,
-}
-
-struct Owned {
-    at: TopicPartition,
-    rank: usize,
-    partition: PartitionId,
-    epoch: u64,
-    position: Offset,
-    cursor: Option<Cursor>,
-    tail: Arc<Tail>,
 }
 
 struct Arriving {
@@ -123,6 +114,7 @@ impl EmbeddedMember {
                 partition,
                 epoch: progress.epoch,
                 position: progress.offset.max(start),
+                is_paused: false,
                 cursor: None,
                 tail,
             });
@@ -191,7 +183,7 @@ impl EmbeddedMember {
             // The partition that was fetched from first comes last the next time.
             of_topic.rotate_left(1);
             for (index, owned) in of_topic.iter_mut().enumerate() {
-                if arriving.contains(&owned.at) {
+                if owned.is_paused || arriving.contains(&owned.at) {
                     continue;
                 }
                 let share = budget.div_ceil(count - index).max(1);
@@ -234,12 +226,22 @@ impl EmbeddedMember {
 
     /// After a commit that did not happen: what it was to consume is polled again.
     fn rewind(&mut self) {
+        self.rewind_some(|_| true);
+    }
+
+    fn rewind_some(&mut self, is_wanted: impl Fn(&Owned) -> bool) {
         let writer = self.engine.writer();
         let progress = &writer.catalog.group(self.group).progress;
-        for owned in &mut self.owned {
+        for owned in self.owned.iter_mut().filter(|owned| is_wanted(owned)) {
             let committed = progress.get(&owned.partition).map(|progress| progress.offset).unwrap_or_default();
             owned.position = committed.max(self.engine.segments.start(owned.partition));
         }
+    }
+
+    fn owned_mut(&mut self, at: &TopicPartition) -> Result<&mut Owned> {
+        self.engine.check()?;
+        self.owned(at)?;
+        Ok(self.owned.iter_mut().find(|owned| owned.at == *at).expect("it was just found"))
     }
 
     fn was_replaced(&mut self) -> Error {
@@ -262,29 +264,6 @@ impl EmbeddedMember {
             owned.tail.unwatch(&self.wakeup);
         }
         self.engine.forget_sleeper(&self.wakeup);
-    }
-}
-
-impl Owned {
-    /// Adds what comes next, about `max_bytes` of it; returns how much that was. After an error it stands where it did.
-    fn fetch(&mut self, engine: &Engine, max_bytes: usize, found: &mut Vec<Fetch>) -> Result<usize> {
-        // Members run ahead of the disk: what a service makes of it is on disk after it, in the same order.
-        let everything = CommitNumber(u64::MAX);
-        let batches = match self.tail.read(self.position, everything, max_bytes) {
-            HotRead::End => return Ok(0),
-            HotRead::Batches(batches) => batches,
-            HotRead::Older => {
-                engine.segments.read((self.partition, self.position), everything, max_bytes, &mut self.cursor)?
-            }
-        };
-        let mut bytes = 0;
-        for batch in batches {
-            bytes += batch.bytes().len();
-            let fetch = Fetch::new(self.at.clone(), self.position, batch);
-            self.position = fetch.next;
-            found.push(fetch);
-        }
-        Ok(bytes)
     }
 }
 
@@ -333,6 +312,18 @@ impl Member for EmbeddedMember {
             // Who waits in here is not silent.
             self.wakeup.wait(left.min(self.max_silence / 3));
         }
+    }
+
+    fn pause(&mut self, partition: &TopicPartition) -> Result<()> {
+        self.owned_mut(partition)?.is_paused = true;
+        Ok(())
+    }
+
+    fn resume(&mut self, partition: &TopicPartition) -> Result<()> {
+        if std::mem::take(&mut self.owned_mut(partition)?.is_paused) {
+            self.rewind_some(|owned| owned.at == *partition);
+        }
+        Ok(())
     }
 
     fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {

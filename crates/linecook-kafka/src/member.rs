@@ -286,6 +286,14 @@ impl Member for KafkaMember {
         }
     }
 
+    fn pause(&mut self, partition: &TopicPartition) -> Result<()> {
+        self.set_paused(partition, true)
+    }
+
+    fn resume(&mut self, partition: &TopicPartition) -> Result<()> {
+        self.set_paused(partition, false)
+    }
+
     fn stuck(&self) -> Option<Error> {
         self.why_stuck()
     }

@@ -128,6 +128,8 @@ macro_rules! conformance_tests {
                 polls_bring_each_record_once_and_in_order
                 a_member_goes_on_from_the_committed_offset
                 a_backlog_does_not_delay_an_earlier_topic
+                a_paused_partition_goes_on_behind_what_was_committed_of_it
+                a_paused_partition_is_not_paused_for_its_next_owner
             }
             durable {
                 an_acknowledged_append_survives_a_kill

@@ -51,7 +51,7 @@ pub enum Poll {
     /// These partitions are owned by others already: drop what is in hand, its commit would be `Fenced`.
     Lost(Vec<TopicPartition>),
     /// Records of owned partitions, in order for each partition. They count as consumed when a commit says so, and are
-    /// not polled twice by this member unless it loses the partition or a commit fails in between.
+    /// not polled twice by this member unless it loses the partition, resumes it, or a commit fails in between.
     Records(Vec<Fetch>),
     /// Nothing came in the time given.
     Idle,
@@ -144,6 +144,21 @@ pub trait Member: Send {
     /// `Unknown`, `Closed`: the member is gone; join again. `Fenced`: another has joined under its name; it is over, and
     /// joining again would only put the other out. `Unavailable`: poll again later.
     fn poll(&mut self, max_wait: Duration, max_bytes: usize) -> Result<Poll>;
+
+    /// From here on polls bring nothing of an owned partition, until [`resume`](Self::resume): for who has no room for
+    /// more of it, and goes on with others. It stays owned: commits may speak for it, and take what was polled of it. One
+    /// that is assigned anew is not paused.
+    ///
+    /// # Errors
+    /// `Fenced` when it is not owned; `Unknown`, `Closed`.
+    fn pause(&mut self, partition: &TopicPartition) -> Result<()>;
+
+    /// Polls bring records of a paused partition again, from its committed offset on: what was polled of it and that no
+    /// commit has taken comes once more. One that is not paused goes on as it did.
+    ///
+    /// # Errors
+    /// `Fenced` when it is not owned; `Unknown`, `Closed`.
+    fn resume(&mut self, partition: &TopicPartition) -> Result<()>;
 
     /// Why some of what the group gives this member does not come, while it owns something else: nothing that this has to
     /// wait for, but a person should know. A member that owns nothing hears it from its polls. A log that has all of its

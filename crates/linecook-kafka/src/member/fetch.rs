@@ -1,8 +1,8 @@
 //! Records of what a member owns.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use linecook_log::{Batch, Fetch, Partition, Result};
+use linecook_log::{Batch, Error, ErrorKind, Fetch, Partition, Result, TopicPartition};
 use rdkafka::{TopicPartitionList, consumer::Consumer as _, error::RDKafkaErrorCode};
 
 use super::{KafkaMember, Open, Over, Owned};
@@ -83,6 +83,9 @@ impl KafkaMember {
         let Ok(partition) = u32::try_from(partition).map(Partition) else { return Ok(()) };
         let mut of_rank = self.owned.iter_mut().filter(|owned| owned.rank == rank);
         let Some(owned) = of_rank.find(|owned| owned.at.partition == partition) else { return Ok(()) };
+        if owned.is_paused {
+            return Ok(()); // it comes again when it is resumed
+        }
         if batch.base() < owned.handed {
             self.over = Some(Over::Unknown);
             let text = format!("records come a second time: partition={}", owned.at);
@@ -130,24 +133,70 @@ impl KafkaMember {
 
     /// After a commit that did not happen: what it was to consume comes again.
     pub(super) fn rewind(&mut self, open: &Open) -> Result<()> {
-        if self.owned.is_empty() {
+        self.rewind_some(open, |_| true)
+    }
+
+    fn rewind_some(&mut self, open: &Open, is_wanted: impl Fn(&Owned) -> bool) -> Result<()> {
+        let mut wanted: Vec<_> = self.owned.iter_mut().filter(|owned| is_wanted(owned)).collect();
+        if wanted.is_empty() {
             return Ok(());
         }
-        let to = list(self.owned.iter().map(|owned| (&owned.at, native_offset(owned.committed))));
-        self.seek(open, &to).inspect_err(|_| self.over = Some(Over::Unknown))?;
-        for owned in &mut self.owned {
+        let to = list(wanted.iter().map(|owned| (&owned.at, native_offset(owned.committed))));
+        seek(open, &to).inspect_err(|_| self.over = Some(Over::Unknown))?;
+        for owned in &mut wanted {
             (owned.handed, owned.position) = (owned.committed, owned.committed);
         }
         Ok(())
     }
 
-    fn seek(&self, open: &Open, to: &TopicPartitionList) -> Result<()> {
-        let failed = |fault| fault::unknown("positions cannot be set back: join again", fault);
-        let sought = open.consumer.seek_partitions(to.clone(), SEEK_WITHIN);
-        let sought = sought.map_err(|error| failed(client::fault_in(&error)))?;
-        for element in sought.elements() {
-            element.error().map_err(|error| failed(client::fault_in(&error)))?;
+    /// Nothing of that partition is fetched from here on, or what is not committed is fetched again.
+    ///
+    /// Both outdate what the client has fetched of it. Who is not paused is not set back: what was polled of it would come
+    /// once more. (The client tells of a partition that it does not know, and of no other fault.)
+    pub(super) fn set_paused(&mut self, at: &TopicPartition, is_paused: bool) -> Result<()> {
+        self.check_going_on()?;
+        let Some(owned) = self.owned.iter_mut().find(|owned| owned.at == *at) else {
+            return Err(Error::new(ErrorKind::Fenced, format!("the partition is not owned: partition={at}")));
+        };
+        if std::mem::replace(&mut owned.is_paused, is_paused) == is_paused {
+            return Ok(());
         }
-        Ok(())
+        let clients = Arc::clone(&self.clients);
+        let open = clients.open.lock();
+        let open = open.as_ref().ok_or_else(|| self.shared.ended())?;
+        let which = list([(at, rdkafka::Offset::Invalid)]);
+        let done = if is_paused {
+            open.consumer.pause(&which)
+        } else {
+            self.rewind_some(open, |owned| owned.at == *at)?;
+            open.consumer.resume(&which)
+        };
+        done.map_err(|error| {
+            self.over = Some(Over::Unknown);
+            fault::unknown("a partition cannot be paused, or resumed: join again", client::fault_in(&error))
+        })
     }
+
+    /// These partitions are given up. The client would take a pause along to when it gets them again.
+    pub(super) fn end_pauses(&self, open: &Open, partitions: &[TopicPartition]) {
+        let is_paused = |owned: &&Owned| owned.is_paused && partitions.contains(&owned.at);
+        let paused: Vec<_> = self.owned.iter().filter(is_paused).collect();
+        if paused.is_empty() {
+            return;
+        }
+        let paused = list(paused.iter().map(|owned| (&owned.at, rdkafka::Offset::Invalid)));
+        if let Err(error) = open.consumer.resume(&paused) {
+            tracing::warn!(group = %self.spec.group, %error, "the pause of partitions that are given up does not end");
+        }
+    }
+}
+
+fn seek(open: &Open, to: &TopicPartitionList) -> Result<()> {
+    let failed = |fault| fault::unknown("positions cannot be set back: join again", fault);
+    let sought = open.consumer.seek_partitions(to.clone(), SEEK_WITHIN);
+    let sought = sought.map_err(|error| failed(client::fault_in(&error)))?;
+    for element in sought.elements() {
+        element.error().map_err(|error| failed(client::fault_in(&error)))?;
+    }
+    Ok(())
 }

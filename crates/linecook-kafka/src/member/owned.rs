@@ -33,11 +33,24 @@ pub(super) struct Owned {
     pub(super) keep_at: Duration,
     /// Why no records of it come.
     pub(super) fault: Option<(RDKafkaErrorCode, String)>,
+    /// Nothing of it is handed out.
+    pub(super) is_paused: bool,
 }
 
 impl Owned {
     pub(super) fn new(at: TopicPartition, share: Share, rank: usize, position: Offset, keep_at: Duration) -> Self {
-        Self { at, share, rank, committed: position, handed: position, position, seen: position, keep_at, fault: None }
+        Self {
+            at,
+            share,
+            rank,
+            committed: position,
+            handed: position,
+            position,
+            seen: position,
+            keep_at,
+            fault: None,
+            is_paused: false,
+        }
     }
 
     /// All before it is consumed.

@@ -98,6 +98,7 @@ impl KafkaMember {
         for at in partitions {
             open.queues[self.rank_of(at)].forwarded.remove(&at.partition);
         }
+        self.end_pauses(open, partitions);
         let partitions = list(partitions.iter().map(|at| (at, rdkafka::Offset::Invalid)));
         self.answer(open.consumer.incremental_unassign(&partitions));
         open.owes_answer = false;

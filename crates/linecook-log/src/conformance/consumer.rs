@@ -179,6 +179,12 @@ impl Consumer {
         })
     }
 
+    /// What was polled of it and is not committed comes again.
+    pub(super) fn resume(&mut self, partition: &TopicPartition) -> Result<()> {
+        self.next.remove(partition);
+        self.member.resume(partition)
+    }
+
     pub(super) fn leave(self) -> Result<()> {
         self.member.leave()
     }

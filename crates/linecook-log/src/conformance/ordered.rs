@@ -2,13 +2,14 @@
 
 use super::{
     Subject,
-    consumer::consumed,
+    consumer::{Step, consumed},
     copier::Copier,
+    fenced::until_shared,
     fixture::{Fixture, at},
     numbers::{Random, Stored, empty_batch, numbered, numbers_of},
     stage::Stage,
 };
-use crate::{Commit, NewRecord, Offset, Output, Timestamp};
+use crate::{Commit, ErrorKind, NewRecord, Offset, Output, Timestamp};
 
 fn numbers(count: u64) -> Vec<u64> {
     (0..count).collect()
@@ -134,4 +135,56 @@ pub fn a_backlog_does_not_delay_an_earlier_topic(subject: &mut dyn Subject) {
         records.iter().any(|record| record.from.topic == urgent)
     });
     assert!(polled < BACKLOG, "the whole backlog of a later topic came first");
+}
+
+/// Others go on meanwhile. A commit may take what was polled before the pause, also a part of it, and one that is refused
+/// does not end the pause.
+pub fn a_paused_partition_goes_on_behind_what_was_committed_of_it(subject: &mut dyn Subject) {
+    let fixture = Fixture::open(subject, "ordered-paused");
+    let topic = fixture.topic("in", 2);
+    let (paused, other) = (at(&topic, 0), at(&topic, 1));
+    let mut consumer = fixture.join_alone(fixture.spec(&fixture.group("poll"), &[&topic]));
+    fixture.store(&paused, 0..10);
+    let polled = consumer.take(10);
+    assert_eq!(numbers_of(&polled), numbers(10));
+    consumer.pause(&paused).expect("an owned partition can be paused");
+    fixture.store(&paused, 10..20);
+    fixture.store(&other, 100..110);
+    assert_eq!(numbers_of(&consumer.take(10)), (100..110).collect::<Vec<_>>(), "the other one goes on");
+    fixture.wait(consumer.commit(consumed(&polled[..4])).expect("it is owned"));
+    let unowned = vec![(at(&topic, 9), Offset(1))];
+    consumer.commit(Commit { offsets: unowned, ..Commit::default() }).expect_err("there is no such partition");
+    assert_eq!(numbers_of(&consumer.take(10)), (100..110).collect::<Vec<_>>(), "and nothing but it comes again");
+    consumer.resume(&other).expect("it is owned, and was not paused");
+    for _ in 0..10 {
+        let step = consumer.step().expect("a member can poll");
+        assert!(!matches!(step, Step::Records(_)), "records of a paused partition: {step:?}");
+    }
+    consumer.resume(&paused).expect("an owned partition can be resumed");
+    assert_eq!(numbers_of(&consumer.take(16)), numbers(20)[4..]);
+    let error = consumer.pause(&at(&topic, 9)).expect_err("there is no such partition");
+    assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
+    let error = consumer.resume(&at(&topic, 9)).expect_err("there is no such partition");
+    assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
+}
+
+/// A pause goes with the ownership, be it to another member or back to the same one.
+pub fn a_paused_partition_is_not_paused_for_its_next_owner(subject: &mut dyn Subject) {
+    let fixture = Fixture::open(subject, "ordered-passed-on");
+    let topic = fixture.topic("in", 2);
+    let both = [at(&topic, 0), at(&topic, 1)];
+    let stage = Stage::new(&fixture, "pass", &topic, &[]);
+    let mut first = stage.join_alone(&fixture);
+    both.iter().for_each(|at| fixture.store(at, 0..10));
+    first.take(20);
+    both.iter().for_each(|at| first.pause(at).expect("an owned partition can be paused"));
+    let mut second = fixture.join(stage.spec(&fixture, "instance-2"));
+    until_shared(&fixture, &stage, &mut [&mut first, &mut second]);
+    assert_eq!(numbers_of(&second.take(10)), numbers(10));
+    let passed_on = second.owned.first().expect("it has one").clone();
+    second.leave().expect("a member can leave");
+    first.until_owns(&both);
+    let records = first.take(10);
+    assert_eq!(numbers_of(&records), numbers(10));
+    assert!(records.iter().all(|record| record.from == passed_on), "the one that it kept is paused: {records:?}");
 }

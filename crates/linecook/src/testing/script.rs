@@ -155,6 +155,14 @@ impl Member for ScriptedLog {
         script.polls.pop_front().unwrap_or(Ok(Poll::Idle))
     }
 
+    fn pause(&mut self, _partition: &TopicPartition) -> Result<()> {
+        Ok(())
+    }
+
+    fn resume(&mut self, _partition: &TopicPartition) -> Result<()> {
+        Ok(())
+    }
+
     fn stuck(&self) -> Option<Error> {
         self.0.lock().stuck.map(|why| Error::new(ErrorKind::Unavailable, why))
     }

@@ -58,6 +58,14 @@ impl Member for Memory {
         Ok(Poll::Idle)
     }
 
+    fn pause(&mut self, _partition: &TopicPartition) -> Result<()> {
+        Ok(())
+    }
+
+    fn resume(&mut self, _partition: &TopicPartition) -> Result<()> {
+        Ok(())
+    }
+
     fn get(&mut self, table: &TableName, _partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
         Ok(Self::get(self, table, key))
     }

@@ -139,6 +139,14 @@ impl Member for FaultyMember {
         self.member.poll(max_wait, max_bytes)
     }
 
+    fn pause(&mut self, partition: &TopicPartition) -> Result<()> {
+        self.member.pause(partition)
+    }
+
+    fn resume(&mut self, partition: &TopicPartition) -> Result<()> {
+        self.member.resume(partition)
+    }
+
     fn stuck(&self) -> Option<Error> {
         self.member.stuck()
     }

@@ -19,6 +19,8 @@ pub(super) struct Membership {
     pub(super) spec: MemberSpec,
     /// What it owns, with the offset of its next poll.
     pub(super) owned: BTreeMap<TopicPartition, Offset>,
+    /// Of which polls bring nothing.
+    pub(super) paused: BTreeSet<TopicPartition>,
     /// Owned until its next poll.
     revoking: Vec<TopicPartition>,
     /// Taken away in its silence; it has not heard of it.
@@ -42,6 +44,7 @@ impl Group {
         let member = Membership {
             spec,
             owned: BTreeMap::new(),
+            paused: BTreeSet::new(),
             revoking: Vec::new(),
             lost: Vec::new(),
             last_poll: now,

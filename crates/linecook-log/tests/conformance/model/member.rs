@@ -41,7 +41,9 @@ impl ModelMember {
                 let mut assignments = Vec::new();
                 for partition in partitions {
                     let position = state.current.offset(&self.group, &partition);
-                    self.membership(state).expect("it was there").owned.insert(partition.clone(), position);
+                    let membership = self.membership(state).expect("it was there");
+                    membership.owned.insert(partition.clone(), position);
+                    membership.paused.remove(&partition);
                     assignments.push(Assignment { partition, position });
                 }
                 Some(Poll::Assigned(assignments))
@@ -53,9 +55,11 @@ impl ModelMember {
     fn records(&self, state: &mut State, max_bytes: usize) -> Result<Option<Poll>> {
         let mut fetches = Vec::new();
         let mut left = max_bytes.max(1);
-        let mut positions = self.membership(state).expect("it was there").owned.clone();
+        let membership = self.membership(state).expect("it was there");
+        let (mut positions, paused) = (membership.owned.clone(), membership.paused.clone());
         for topic in &self.topics {
-            for (from, position) in positions.iter_mut().filter(|(from, _)| from.topic == *topic) {
+            let of_topic = positions.iter_mut().filter(|(from, _)| from.topic == *topic && !paused.contains(from));
+            for (from, position) in of_topic {
                 let batches = if left > 0 { state.current.batches_from(from, *position, left)? } else { Vec::new() };
                 for batch in batches {
                     left = left.saturating_sub(batch.bytes().len());
@@ -98,6 +102,43 @@ impl ModelMember {
         commit.outputs.iter().try_for_each(|output| state.current.batches(&output.to).map(drop))
     }
 
+    fn commit_or_refuse(&self, state: &mut State, commit: Commit) -> Result<Ticket> {
+        self.check(state, &commit)?;
+        let now = self.shared.clock.timestamp();
+        let mut outputs: Vec<(TopicPartition, Batch)> = Vec::new();
+        for output in commit.outputs.into_iter().filter(|output| !output.batch.is_empty()) {
+            let batch = output.batch.finish(Offset(0), now);
+            check_size(&batch)?;
+            outputs.push((output.to, batch));
+        }
+        let (group, rows, offsets) = (self.group.clone(), commit.rows, commit.offsets);
+        Ok(self.shared.make(state, move |data: &mut Data| {
+            outputs.iter().for_each(|(to, batch)| data.append(to, batch));
+            for row in &rows {
+                let key = (group.clone(), row.table.clone(), row.partition, row.key.clone());
+                match &row.value {
+                    Some(value) => drop(data.rows.insert(key, value.clone())),
+                    None => drop(data.rows.remove(&key)),
+                }
+            }
+            data.offsets.entry(group.clone()).or_default().extend(offsets.iter().cloned());
+        }))
+    }
+
+    /// What a commit that was refused was to consume is polled again.
+    fn rewind(&self, state: &mut State) {
+        let Some(owned) = self.membership(state).map(|membership| membership.owned.clone()) else { return };
+        let committed = owned.into_keys().map(|at| (at.clone(), state.current.offset(&self.group, &at))).collect();
+        self.membership(state).expect("it was there").owned = committed;
+    }
+
+    /// Itself, as the owner of that partition.
+    fn owning<'s>(&self, state: &'s mut State, partition: &TopicPartition) -> Result<&'s mut Membership> {
+        state.check_open()?;
+        let fenced = || Error::new(ErrorKind::Fenced, format!("not owned: {partition}"));
+        self.membership(state).filter(|membership| membership.owned.contains_key(partition)).ok_or_else(fenced)
+    }
+
     fn check_owned(&self, state: &mut State, table: &TableName, partition: Partition) -> Result<()> {
         state.check_open()?;
         let fenced = || Error::new(ErrorKind::Fenced, format!("not owned: table={table} partition={partition}"));
@@ -134,6 +175,22 @@ impl Member for ModelMember {
         }
     }
 
+    fn pause(&mut self, partition: &TopicPartition) -> Result<()> {
+        let mut state = self.shared.state.lock();
+        self.owning(&mut state, partition)?.paused.insert(partition.clone());
+        Ok(())
+    }
+
+    fn resume(&mut self, partition: &TopicPartition) -> Result<()> {
+        let mut state = self.shared.state.lock();
+        let committed = state.current.offset(&self.group, partition);
+        let membership = self.owning(&mut state, partition)?;
+        if membership.paused.remove(partition) {
+            membership.owned.insert(partition.clone(), committed);
+        }
+        Ok(())
+    }
+
     fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
         let mut state = self.shared.state.lock();
         self.check_owned(&mut state, table, partition)?;
@@ -150,26 +207,11 @@ impl Member for ModelMember {
     fn commit(&mut self, commit: Commit) -> Result<Ticket> {
         let mut state = self.shared.state.lock();
         state.check_open()?;
-        self.check(&mut state, &commit)?;
-        let now = self.shared.clock.timestamp();
-        let mut outputs: Vec<(TopicPartition, Batch)> = Vec::new();
-        for output in commit.outputs.into_iter().filter(|output| !output.batch.is_empty()) {
-            let batch = output.batch.finish(Offset(0), now);
-            check_size(&batch)?;
-            outputs.push((output.to, batch));
+        let committed = self.commit_or_refuse(&mut state, commit);
+        if committed.is_err() {
+            self.rewind(&mut state);
         }
-        let (group, rows, offsets) = (self.group.clone(), commit.rows, commit.offsets);
-        Ok(self.shared.make(&mut state, move |data: &mut Data| {
-            outputs.iter().for_each(|(to, batch)| data.append(to, batch));
-            for row in &rows {
-                let key = (group.clone(), row.table.clone(), row.partition, row.key.clone());
-                match &row.value {
-                    Some(value) => drop(data.rows.insert(key, value.clone())),
-                    None => drop(data.rows.remove(&key)),
-                }
-            }
-            data.offsets.entry(group.clone()).or_default().extend(offsets.iter().cloned());
-        }))
+        committed
     }
 
     fn leave(self: Box<Self>) -> Result<()> {
