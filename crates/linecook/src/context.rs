@@ -8,7 +8,8 @@ use crate::{Counter, DecodeError, Failure, Key, Random, counter::Tally, random::
 
 /// The record in hand, the time, chance and counters.
 ///
-/// Everything in it is the same when the record is taken in hand again, except [`now`](Self::now). A test makes one with
+/// Everything in it is the same when the record is taken in hand again, except [`now`](Self::now) and, after a failure,
+/// [`attempt`](Self::attempt). A test makes one with
 /// [`Trial`](crate::Trial).
 ///
 /// ```
@@ -28,6 +29,7 @@ pub struct Context<'a> {
     pub(crate) from: &'a TopicPartition,
     pub(crate) record: Record<'a>,
     pub(crate) taken_at: Timestamp,
+    pub(crate) attempt: u16,
     pub(crate) seed: StageSeed,
     /// Seeded at its first use, so that stages without chance pay nothing for it.
     pub(crate) random: OnceCell<Random>,
@@ -43,6 +45,11 @@ impl<'a> Context<'a> {
     /// When the record was taken in hand: the one clock of a handler.
     pub fn now(&self) -> Timestamp {
         self.taken_at
+    }
+
+    /// Which attempt at the record this is, from 1: more after a [`Failure::retry`].
+    pub fn attempt(&self) -> u16 {
+        self.attempt
     }
 
     /// The topic of the record.

@@ -1,4 +1,6 @@
-//! What a handler returns when it cannot do its work.
+//! What a handler returns when it cannot do its work, and what becomes of its record.
+
+mod policy;
 
 use std::{
     any::Any,
@@ -8,6 +10,8 @@ use std::{
     panic::{self, AssertUnwindSafe, catch_unwind},
 };
 
+pub use self::policy::FailurePolicy;
+pub(crate) use self::policy::InTheEnd;
 use crate::{DecodeError, EncodeError};
 
 /// The most of a reason that is kept: it goes into a header of the dead letter.
@@ -29,18 +33,36 @@ const REASON_LIMIT_BYTES: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     reason: Cow<'static, str>,
+    may_pass: bool,
 }
 
 impl Failure {
-    /// The record is not to be tried again: it goes to the service's dead letters as it is, and its partition goes on.
+    /// The record is not to be tried again, as that would not help. What becomes of it is the [`FailurePolicy`]'s.
     /// Of a very long reason the first kilobyte is kept.
     pub fn reject(reason: impl Into<Cow<'static, str>>) -> Self {
-        let mut reason = reason.into();
+        Self::new(reason.into(), false)
+    }
+
+    /// The record is to be tried again later, as often as the [`FailurePolicy`] says; meanwhile later records of its key
+    /// wait behind it. For what is missing today and may be there tomorrow.
+    ///
+    /// It cannot be waited for a record of the same key that the same stage or table gets: that one waits behind this one.
+    /// What comes too early for its key is better kept in the state of its entry.
+    pub fn retry(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(reason.into(), true)
+    }
+
+    fn new(mut reason: Cow<'static, str>, may_pass: bool) -> Self {
         if reason.len() > REASON_LIMIT_BYTES {
             let end = reason.floor_char_boundary(REASON_LIMIT_BYTES);
             reason.to_mut().truncate(end);
         }
-        Self { reason }
+        Self { reason, may_pass }
+    }
+
+    /// Whether it may be another time when the record is tried again.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.may_pass
     }
 
     /// Why.

@@ -70,8 +70,9 @@
 //! # The way of a record
 //!
 //! [`Worker::step`] polls some records of the log, gives each to the stages and tables that read its topic, and commits
-//! what came of all of them at once. What a handler returns as [`Failure`], what does not decode and what panics goes
-//! to the topic `<service>.dead-letters` in the same commit, and the partition goes on.
+//! what came of all of them at once. What a handler rejects, what does not decode and what panics goes to the topic
+//! `<service>.dead-letters` in the same commit, and the partition goes on. What a handler wants to [retry](Failure::retry)
+//! waits, and later records of its key wait behind it; a [`FailurePolicy`] says how often, and what comes then.
 //!
 //! # Testing
 //!
@@ -117,12 +118,12 @@ pub use codec::{DecodeError, EncodeError, Event, Json, Key, State};
 pub use context::Context;
 pub use counter::Counter;
 pub use counts::{CountsReader, PartialCounts};
-pub use failure::Failure;
+pub use failure::{Failure, FailurePolicy};
 pub use json::UnknownFields;
 pub use metrics::Metrics;
 pub use program::{Command, Invocation, Program, Running, Stop, main, print};
 pub use random::Random;
-pub use service::{Definition, Service};
+pub use service::{Definition, Service, StageDeclaration};
 pub use table::{Entry, Found, Table, TableDeclaration, TableReader};
 pub use topic::Topic;
 pub use topology::{Part, Topology, Use, Uses};

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::{ErrorKind, Partition, TopicPartition};
+use linecook_log::{ErrorKind, Partition, TableName, TopicPartition};
 use parking_lot::Mutex;
 use prometheus_client::{
     collector::Collector,
@@ -44,6 +44,8 @@ type Seconds = Gauge<f64, AtomicU64>;
 pub struct Metrics {
     records: Family<Labels, Counter>,
     dead_letters: Family<Labels, Counter>,
+    retries: Family<Labels, Counter>,
+    parked: Family<Labels, Gauge>,
     moved: Family<Labels, Counter>,
     commits: Family<Labels, Counter>,
     commit_seconds: Family<Labels, Histogram, fn() -> Histogram>,
@@ -58,6 +60,8 @@ impl Metrics {
         let metrics = Self {
             records: Family::default(),
             dead_letters: Family::default(),
+            retries: Family::default(),
+            parked: Family::default(),
             moved: Family::default(),
             commits: Family::default(),
             commit_seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_05, 2.0, 16))),
@@ -65,13 +69,23 @@ impl Metrics {
             lag_seconds: Family::default(),
             counted: Arc::default(),
         };
-        let Self { records, dead_letters, moved, commits, commit_seconds, errors, lag_seconds, counted } =
-            metrics.clone();
+        let Self { records, dead_letters, retries, parked, moved, .. } = metrics.clone();
+        let Self { commits, commit_seconds, errors, lag_seconds, counted, .. } = metrics.clone();
         registry.register("linecook_records", "Records handled, by stage or table and partition", records);
         registry.register(
             "linecook_dead_letters",
             "Records that failed, by stage or table and partition",
             dead_letters,
+        );
+        registry.register(
+            "linecook_retries",
+            "Records put off to be tried again, by stage or table and partition",
+            retries,
+        );
+        registry.register(
+            "linecook_parked_records",
+            "Records that wait to be tried again or behind one that does, by the table that keeps them and partition",
+            parked,
         );
         registry.register("linecook_records_moved", "Records moved into the partition of their key, by topic", moved);
         registry.register("linecook_commits", "Commits made", commits);
@@ -123,6 +137,7 @@ pub(crate) struct WorkerMetrics {
 struct StepCounters {
     records: Counter,
     dead_letters: Counter,
+    retries: Counter,
 }
 
 impl WorkerMetrics {
@@ -131,6 +146,7 @@ impl WorkerMetrics {
             for (counters, step) in self.counters(partition).iter().zip(of_steps) {
                 counters.records.inc_by(step.records);
                 counters.dead_letters.inc_by(step.dead_letters);
+                counters.retries.inc_by(step.put_off);
             }
         }
         for (counter, count) in self.moved.iter().zip(done.moved()).filter(|(_, count)| **count > 0) {
@@ -150,11 +166,11 @@ impl WorkerMetrics {
         let known = self.of_partitions.iter().position(|(of, _)| *of == partition);
         let index = known.unwrap_or_else(|| {
             let of_step = |step: &String| {
-                let (service, stage) = (self.service.clone(), step.clone());
-                let labels = vec![("service", service), ("stage", stage), ("partition", partition.to_string())];
+                let labels = stage_labels(&self.service, step, partition);
                 StepCounters {
                     records: self.all.records.get_or_create_owned(&labels),
                     dead_letters: self.all.dead_letters.get_or_create_owned(&labels),
+                    retries: self.all.retries.get_or_create_owned(&labels),
                 }
             };
             self.of_partitions.push((partition, self.steps.iter().map(of_step).collect()));
@@ -186,13 +202,30 @@ impl WorkerMetrics {
         }
     }
 
-    /// The partition is another worker's now, and so is its lag.
-    pub(crate) fn gave_up(&mut self, partitions: &[TopicPartition]) {
+    /// So many records wait there, kept in that table.
+    pub(crate) fn parks(&mut self, table: &TableName, partition: Partition, record_count: u64) {
+        let labels = parked_labels(&self.service, table, partition);
+        self.all.parked.get_or_create(&labels).set(i64::try_from(record_count).unwrap_or(i64::MAX));
+    }
+
+    /// The partition is another worker's now, and so is its lag, and what waits there.
+    pub(crate) fn gave_up(&mut self, partitions: &[TopicPartition], parked: &[(TableName, Partition)]) {
+        for (table, partition) in parked {
+            self.all.parked.remove(&parked_labels(&self.service, table, *partition));
+        }
         for (of, _) in self.lags.extract_if(.., |(of, _)| partitions.contains(of)) {
             let labels = place_labels(&self.service, &of);
             self.all.lag_seconds.remove(&labels);
         }
     }
+}
+
+fn stage_labels(service: &str, stage: &str, partition: Partition) -> Labels {
+    vec![("service", service.to_owned()), ("stage", stage.to_owned()), ("partition", partition.to_string())]
+}
+
+fn parked_labels(service: &str, table: &TableName, partition: Partition) -> Labels {
+    vec![("service", service.to_owned()), ("table", table.to_string()), ("partition", partition.to_string())]
 }
 
 fn place_labels(service: &str, from: &TopicPartition) -> Labels {

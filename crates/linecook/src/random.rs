@@ -81,16 +81,31 @@ pub(crate) struct StageSeed(u64);
 
 impl StageSeed {
     pub(crate) fn new(service: &str, stage: &str, topic: &str) -> Self {
-        // FNV-1a; 0xff is in no name, so it keeps the names apart.
+        // 0xff is in no name, so it keeps the names apart.
         let texts = [service, stage, topic];
-        let bytes = texts.iter().flat_map(|text| text.bytes().chain([0xff]));
-        Self(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
+        Self(fnv_1a(texts.iter().flat_map(|text| text.bytes().chain([0xff]))))
     }
 
     pub(crate) fn record(self, partition: Partition, offset: Offset) -> Random {
         let place = mixed(self.0 ^ mixed(u64::from(partition.0).wrapping_add(GOLDEN_GAMMA)));
         Random::seeded(mixed(place ^ offset.0.wrapping_mul(GOLDEN_GAMMA)))
     }
+
+    /// For what is decided about an attempt at the record: other numbers than its handler draws.
+    pub(crate) fn attempt(self, partition: Partition, offset: Offset, attempt: u16) -> Random {
+        let record = self.record(partition, offset).u64();
+        Random::seeded(mixed(record ^ u64::from(attempt).wrapping_mul(GOLDEN_GAMMA)))
+    }
+}
+
+/// A hash that is the same for ever: it is in what was written.
+pub(crate) fn hashed(bytes: &[u8]) -> u64 {
+    fnv_1a(bytes.iter().copied())
+}
+
+/// The hash of Glenn Fowler, Landon Curt Noll and Kiem-Phong Vo.
+fn fnv_1a(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;

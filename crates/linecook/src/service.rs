@@ -2,6 +2,7 @@
 
 mod co_partition;
 mod repartition;
+mod station;
 mod steps;
 
 use std::{collections::HashMap, fmt};
@@ -19,9 +20,11 @@ use crate::{
     worker::{Outputs, TargetIndex},
 };
 
+pub use self::station::StageDeclaration;
 use self::steps::StageFn;
 pub(crate) use self::{
     repartition::Misplaced,
+    station::{Station, StationIndex},
     steps::{Input, Role, Step, StepDeclaration, Work},
 };
 
@@ -87,7 +90,7 @@ impl Definition {
 /// A named set of stages and tables. Its name is its consumer group.
 ///
 /// Several stages and tables may read one topic: it is read once, and each gets every record. When one of them fails,
-/// the record goes to `<service>.dead-letters` in its name; what the others made of the record stays.
+/// what becomes of the record there is its [`FailurePolicy`](crate::FailurePolicy)'s; what the others made of it stays.
 pub struct Service {
     name: GroupName,
     /// In the order of their declaration, which is that of the polls.
@@ -95,7 +98,8 @@ pub struct Service {
     /// The dead letters, and the topics that stages and tables write to.
     targets: Vec<TopicName>,
     steps: Vec<StepDeclaration>,
-    tables: Vec<Box<dyn DeclaredTable>>,
+    stations: Vec<Station>,
+    tables: Vec<OwnTable>,
     /// Which table emits to which topic.
     emitted: Vec<(usize, TopicName)>,
     produced: Vec<TopicName>,
@@ -104,6 +108,11 @@ pub struct Service {
     settings: Settings,
     /// What is wrong with the declaration; told all together.
     faults: Vec<String>,
+}
+
+struct OwnTable {
+    declared: Box<dyn DeclaredTable>,
+    station: StationIndex,
 }
 
 /// Makes a service's routes of what the toolkit gives it.
@@ -125,6 +134,7 @@ impl Service {
             inputs: Vec::new(),
             targets: vec![dead_letters],
             steps: Vec::new(),
+            stations: Vec::new(),
             tables: Vec::new(),
             emitted: Vec::new(),
             produced: Vec::new(),
@@ -149,15 +159,14 @@ impl Service {
         from: Topic<K, V>,
         to: Topic<K, W>,
         handle: impl Fn(V, &Context<'_>) -> Result<W, Failure> + Send + Sync + 'static,
-    ) -> &mut Self {
+    ) -> StageDeclaration<'_> {
         let target = self.target(&to.log_name());
         let run = move |context: &Context<'_>, outputs: &mut Outputs| {
             let event = handle(V::decode(context.value()?)?, context)?;
             outputs.push(target, &context.record, |out| event.encode(out))?;
             Ok(())
         };
-        self.add_stage(from.log_name(), to.log_name(), Box::new(run));
-        self
+        self.add_stage(from.log_name(), to.log_name(), Box::new(run))
     }
 
     /// For each record of `from` any number of `to`: a filter, a split. Else it is a [`stage`](Self::stage).
@@ -166,7 +175,7 @@ impl Service {
         from: Topic<K, V>,
         to: Topic<K, W>,
         handle: impl Fn(V, &Context<'_>) -> Result<All, Failure> + Send + Sync + 'static,
-    ) -> &mut Self {
+    ) -> StageDeclaration<'_> {
         let target = self.target(&to.log_name());
         let run = move |context: &Context<'_>, outputs: &mut Outputs| {
             for event in handle(V::decode(context.value()?)?, context)? {
@@ -174,8 +183,7 @@ impl Service {
             }
             Ok(())
         };
-        self.add_stage(from.log_name(), to.log_name(), Box::new(run));
-        self
+        self.add_stage(from.log_name(), to.log_name(), Box::new(run))
     }
 
     /// A table of this service; go on with its folds.
@@ -193,12 +201,12 @@ impl Service {
         counts: PartialCounts<G>,
         from: Topic<K, V>,
         group: impl Fn(&V) -> G + Send + Sync + 'static,
-    ) -> &mut Self {
+    ) -> StageDeclaration<'_> {
         let mut table = CountTable::new(counts.log_name());
         let fold = table.add_group(group);
         let index = self.add_table(Box::new(table));
         self.add_table_step(index, &from.log_name(), Work::Count { table: index, fold });
-        self
+        StageDeclaration::new(self, self.tables[index].station)
     }
 
     /// A topic that is appended to outside of stages and tables, as by the service's HTTP routes.
@@ -230,7 +238,7 @@ impl Service {
 
     /// The names of its tables.
     pub fn table_names(&self) -> impl Iterator<Item = &TableName> {
-        self.tables.iter().map(|table| table.name())
+        self.tables().map(DeclaredTable::name)
     }
 
     pub(crate) fn routes(&self) -> Option<&RoutesFn> {
@@ -256,8 +264,12 @@ impl Service {
         &self.steps
     }
 
-    pub(crate) fn tables(&self) -> &[Box<dyn DeclaredTable>] {
-        &self.tables
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &dyn DeclaredTable> {
+        self.tables.iter().map(|table| &*table.declared)
+    }
+
+    pub(crate) fn table_at(&self, index: usize) -> &dyn DeclaredTable {
+        &*self.tables[index].declared
     }
 
     pub(crate) fn emitted(&self) -> &[(usize, TopicName)] {
@@ -273,18 +285,19 @@ impl Service {
     }
 
     pub(crate) fn declared_table(&mut self, table: usize) -> &mut dyn DeclaredTable {
-        &mut *self.tables[table]
+        &mut *self.tables[table].declared
     }
 
     /// A table gets the records of a topic.
     pub(crate) fn add_table_step(&mut self, table: usize, from: &TopicName, work: Work) {
-        let name = self.tables[table].name().to_string();
+        let name = self.tables[table].declared.name().to_string();
         let is_fold = |step: &&StepDeclaration| step.role == Role::Table { table };
         let is_declared = !self.is_repartition(from);
         if is_declared && self.steps.iter().filter(is_fold).any(|step| step.from == *from) {
             self.faults.push(format!("a table folds a topic once: table={name} topic={from}"));
         }
-        self.add_step(StepDeclaration { name, role: Role::Table { table }, from: from.clone() }, work);
+        let station = self.tables[table].station;
+        self.add_step(StepDeclaration { name, role: Role::Table { table }, from: from.clone() }, station, work);
     }
 
     /// A table emits to a topic.
@@ -293,27 +306,32 @@ impl Service {
         self.target(to)
     }
 
-    fn add_table(&mut self, table: Box<dyn DeclaredTable>) -> usize {
-        if self.table_names().any(|name| name == table.name()) {
-            self.faults.push(format!("two tables of one name: table={}", table.name()));
-        }
-        self.tables.push(table);
+    pub(crate) fn station_of_table(&self, table: usize) -> StationIndex {
+        self.tables[table].station
+    }
+
+    fn add_table(&mut self, declared: Box<dyn DeclaredTable>) -> usize {
+        self.expect_new_table(declared.name());
+        let station = self.add_station(declared.name().as_str());
+        self.tables.push(OwnTable { declared, station });
         self.tables.len() - 1
     }
 
-    fn add_stage(&mut self, from: TopicName, to: TopicName, run: Box<StageFn>) {
+    fn add_stage(&mut self, from: TopicName, to: TopicName, run: Box<StageFn>) -> StageDeclaration<'_> {
         let name = to.to_string();
         let declared = StepDeclaration { name, role: Role::Stage { to }, from };
         // They would draw the same chance for the same record, and nobody could tell their dead letters apart.
         if self.steps.contains(&declared) {
             self.faults.push(format!("two stages from={} to={}", declared.from, declared.name));
         }
-        self.add_step(declared, Work::Stage(run));
+        let station = self.add_station(&format!("{}.{}", declared.from, declared.name));
+        self.add_step(declared, station, Work::Stage(run));
+        StageDeclaration::new(self, station)
     }
 
-    fn add_step(&mut self, declared: StepDeclaration, work: Work) {
+    fn add_step(&mut self, declared: StepDeclaration, station: StationIndex, work: Work) {
         let seed = StageSeed::new(self.name.as_str(), &declared.name, declared.from.as_str());
-        let step = Step { number: self.steps.len(), seed, work };
+        let step = Step { number: self.steps.len(), station, seed, work };
         match self.inputs.iter_mut().find(|input| input.topic == declared.from) {
             Some(input) => input.steps.push(step),
             None => {

@@ -33,7 +33,7 @@ pub use self::{
     reader::{Found, TableReader},
 };
 pub(crate) use self::{expiry::expired, fold::EntryTable};
-use crate::{Context, Event, Failure, Key, Service, State, Topic, name, service::Work, worker::Outputs};
+use crate::{Context, Event, Failure, FailurePolicy, Key, Service, State, Topic, name, service::Work, worker::Outputs};
 
 type Types<K, S, I> = PhantomData<fn() -> (K, S, I)>;
 
@@ -131,6 +131,13 @@ impl<'a, K: Key, S: State, I: Event + 'static> TableDeclaration<'a, K, S, I> {
         let topic = to.log_name();
         let target = self.service.add_emitted(self.table, &topic);
         self.declared().add_emitted(topic, target);
+        self
+    }
+
+    /// What becomes of records that it cannot fold; [`FailurePolicy::default`] unless another is set.
+    pub fn on_failure(self, policy: FailurePolicy) -> Self {
+        let station = self.service.station_of_table(self.table);
+        self.service.set_policy(station, policy);
         self
     }
 

@@ -119,7 +119,7 @@ impl Topology {
             }
         }
         for (table, to) in service.emitted() {
-            self.add_writer(to, service, Part::Table(service.tables()[*table].name().to_string()));
+            self.add_writer(to, service, Part::Table(service.table_at(*table).name().to_string()));
         }
         for to in service.produced() {
             self.add_writer(to, service, Part::Outside);
@@ -165,7 +165,7 @@ fn lines_of(service: &Service) -> Vec<String> {
         Role::Stage { to } => Some(format!("{} → {to}", step.from)),
         Role::Table { .. } => None,
     });
-    let tables = (0..service.tables().len()).map(|table| table_line(service, table));
+    let tables = (0..service.tables().count()).map(|table| table_line(service, table));
     let moved: Vec<_> = service.repartitions().map(|(_, to)| to.as_str()).collect();
     let moved = (!moved.is_empty()).then(|| format!("misplaced records → {}", moved.join(", ")));
     produced.chain(stages).chain(tables).chain(moved).collect()
@@ -177,7 +177,7 @@ fn table_line(service: &Service, table: usize) -> String {
     let folded: Vec<_> = folded.map(|step| step.from.as_str()).collect();
     let emitted = service.emitted().iter().filter(|(by, _)| *by == table);
     let emitted: Vec<_> = emitted.map(|(_, to)| to.as_str()).collect();
-    let mut line = format!("{} → table {}", folded.join(", "), service.tables()[table].name());
+    let mut line = format!("{} → table {}", folded.join(", "), service.table_at(table).name());
     if !emitted.is_empty() {
         line += &format!(" → {}", emitted.join(", "));
     }
@@ -196,7 +196,7 @@ impl fmt::Display for Topology {
 
 #[cfg(test)]
 mod tests {
-    use linecook_log::{InputSpec, TableName};
+    use linecook_log::InputSpec;
 
     use super::*;
     use crate::{Definition, PartialCounts, Table, Topic};
@@ -273,13 +273,15 @@ mod tests {
         let moved = |topic: &str| format!("kitchen-service.{topic}.repartition {topic}");
         let together = [moved("orders"), moved("baked")].join(" ");
         assert_eq!(sets.iter().map(topics).collect::<Vec<_>>(), [together, "pizza".to_owned()]);
-        assert_eq!(sets[0].tables.iter().map(TableName::as_str).collect::<Vec<_>>(), ["kitchen"]);
+        let tables = |set: &InputSpec| set.tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        assert_eq!(sets.iter().map(tables).collect::<Vec<_>>(), ["kitchen kitchen.parked", "counts counts.parked"]);
     }
 
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
         let wrong = service("wrong", |service| {
-            service.stage(PIZZA, BAKED, |pizza, _| Ok(pizza)).stage(PIZZA, BAKED, |pizza, _| Ok(pizza));
+            service.stage(PIZZA, BAKED, |pizza, _| Ok(pizza));
+            service.stage(PIZZA, BAKED, |pizza, _| Ok(pizza));
             service.table(KITCHEN).fold(ORDERS, |_, _, _| Ok(())).fold(ORDERS, |_, _, _| Ok(()));
             service.count(PartialCounts::<String>::new("kitchen"), PIZZA, String::clone);
         });

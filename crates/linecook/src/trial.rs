@@ -4,4 +4,6 @@ mod handler;
 mod memory;
 mod service;
 
+#[cfg(test)]
+pub(crate) use self::memory::Memory;
 pub use self::{handler::Trial, service::ServiceTrial};

@@ -3,21 +3,27 @@
 //! ```text
 //!          ┌───────────────────────────── step ─────────────────────────────┐
 //!   log ──►│ poll ──► queue ──► hand: stages and tables, record by record ──►│ commit ──► log
+//!          │                     ▲                                           │    │
+//!          │  rows ──► what is due to be tried again                         │    │
 //!          └────▲───────────────────────────────────────────────────────────┘    │
 //!               └── a commit that did not come about: the log repeats its records ◄┘
 //! ```
 //!
 //! It is a state machine with one method, [`Worker::step`]; what calls it owns the thread, the waiting and the stop.
 
+mod burst;
 mod dead_letters;
 mod done;
 mod expiry;
+mod failing;
 mod hand;
 mod health;
 mod outputs;
 mod pace;
+mod parking;
 mod queue;
 mod recovery;
+mod retry;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -37,12 +43,13 @@ use self::{
     pace::Pace,
     queue::{Queue, Waiting},
     recovery::{Backoff, Isolation},
+    retry::RetryTimer,
 };
 pub use self::{
     health::{InHand, WorkerHealth, WorkerReport},
     terms::{Limits, Seat, Step},
 };
-use crate::{Metrics, Service, metrics::WorkerMetrics};
+use crate::{Metrics, Service, metrics::WorkerMetrics, service::StationIndex};
 
 /// One member of a service's group at work. See the [crate] for a service; this is what runs it.
 ///
@@ -71,6 +78,7 @@ pub struct Worker {
     backoff: Backoff,
     isolation: Isolation,
     expiry: ExpiryTimer,
+    retry_timer: RetryTimer,
 }
 
 /// What goes when the member goes.
@@ -82,6 +90,8 @@ struct Joined {
     must_poll: bool,
     /// Another worker has joined under this one's name.
     is_replaced: bool,
+    /// Partitions that are paused, since too many of their records wait.
+    held: Vec<TopicPartition>,
 }
 
 /// What has let a worker join before lets it in again when somebody has mended it: a topic that was deleted, a right that
@@ -105,6 +115,7 @@ impl Worker {
             backoff: Backoff::default(),
             isolation: Isolation::default(),
             expiry: ExpiryTimer::default(),
+            retry_timer: RetryTimer::default(),
         }
     }
 
@@ -142,19 +153,24 @@ impl Worker {
             let has_worked = self.health.report().last_poll.is_some();
             return self.join().map_err(|error| if has_worked { for_now(error) } else { error });
         };
-        let nothing_waits = joined.queue.is_empty();
-        if nothing_waits || joined.must_poll {
+        let (nothing_waits, must_poll) = (joined.queue.is_empty(), joined.must_poll);
+        let retried = if must_poll { None } else { self.retry_if_due()? };
+        if !must_poll {
+            self.resume_held()?;
+        }
+        if nothing_waits || must_poll {
             let is_expiring = nothing_waits && self.expire_some()?;
-            let max_wait = if nothing_waits && !is_expiring { self.limits.poll_wait } else { Duration::ZERO };
+            let is_busy = !nothing_waits || is_expiring || retried.is_some();
+            let max_wait = if is_busy { Duration::ZERO } else { self.limits.poll_wait.min(self.until_due()) };
             if let Some(step) = self.poll(max_wait)? {
-                return Ok(step);
+                return Ok(retried.filter(|_| step == Step::Idle).unwrap_or(step));
             }
         }
         self.commit_waiting()
     }
 
     fn join(&mut self) -> Result<Step> {
-        let hand = Hand::new(&self.service, &self.log.topics()?)?;
+        let hand = Hand::new(&self.service, &self.log.topics()?, self.limits.parked_records)?;
         let spec = MemberSpec {
             group: self.service.name().clone(),
             instance: self.seat.instance.clone(),
@@ -163,7 +179,8 @@ impl Worker {
             max_silence: self.seat.max_silence,
         };
         let member = self.log.join(spec)?;
-        self.joined = Some(Joined { member, queue: Queue::default(), hand, must_poll: false, is_replaced: false });
+        let (queue, held) = (Queue::default(), Vec::new());
+        self.joined = Some(Joined { member, queue, hand, must_poll: false, is_replaced: false, held });
         Ok(Step::Moved)
     }
 
@@ -176,11 +193,15 @@ impl Worker {
         joined.must_poll = false;
         self.health.is_stuck(self.service.name(), joined.member.stuck());
         match poll {
-            Poll::Assigned(assignments) => self.moved(|queue| queue.assign(assignments)),
+            Poll::Assigned(assignments) => {
+                joined.hand.assign(assignments.iter().map(|assignment| &assignment.partition));
+                self.moved(|queue| queue.assign(assignments))
+            }
             // A partition that is revoked is owned until the next poll, but this is the last that is said of it, and
             // nothing of it is in hand: whoever polls has committed what it took, or has dropped it.
             Poll::Revoking(partitions) | Poll::Lost(partitions) => {
-                self.metrics.gave_up(&partitions);
+                joined.held.retain(|at| !partitions.contains(at));
+                self.metrics.gave_up(&partitions, &joined.hand.give_up(&partitions));
                 self.moved(|queue| queue.give_up(&partitions))
             }
             Poll::Records(fetches) => self.add_polled(fetches).map(|()| None),
@@ -219,14 +240,21 @@ impl Worker {
 
     /// Handles what waits, as far as the limits of one commit allow, and commits it.
     fn commit_waiting(&mut self) -> Result<Step> {
+        let Joined { member, hand, .. } = joined(&mut self.joined);
+        hand.read_parked(&mut **member)?;
         let taken = self.take_waiting();
         self.health.has_handled();
-        taken?;
-        let Joined { member, queue, hand, .. } = joined(&mut self.joined);
-        let offsets = queue.taken_offsets();
-        if offsets.is_empty() {
-            return Ok(Step::Moved);
+        if let Err(error) = taken {
+            let offsets = joined(&mut self.joined).queue.committed_offsets();
+            return self.stop_at(error, offsets);
         }
+        let offsets = joined(&mut self.joined).queue.taken_offsets();
+        if offsets.is_empty() { Ok(Step::Moved) } else { self.commit_hand(offsets, None) }
+    }
+
+    /// Commits what is in hand, up to these offsets. `station` is who tries it again, if it waited.
+    fn commit_hand(&mut self, offsets: Vec<(TopicPartition, Offset)>, station: Option<StationIndex>) -> Result<Step> {
+        let Joined { member, queue, hand, .. } = joined(&mut self.joined);
         let (record_count, first) = (hand.record_count(), hand.first_record());
         let began = self.clock.monotonic();
         let made = hand.commit(offsets.clone(), self.clock.timestamp()).and_then(|commit| {
@@ -234,15 +262,16 @@ impl Worker {
             member.commit(commit).map(drop).inspect_err(|_| queue.forget_polled())
         });
         if let Err(error) = made {
-            self.isolation.attempted(record_count, first);
+            self.isolation.attempted(record_count, first, station);
             return Err(error);
         }
         let took = self.clock.monotonic().saturating_sub(began);
         queue.committed(&offsets);
         let (done, counted) = hand.done();
         self.metrics.committed(done, counted, took);
-        hand.clear();
-        self.made_progress(record_count, &offsets);
+        hand.committed();
+        hand.take_parked_counts().for_each(|(table, at, count)| self.metrics.parks(table, at, count));
+        self.made_progress(record_count);
         Ok(Step::Committed { record_count })
     }
 
@@ -262,16 +291,20 @@ impl Worker {
         let Waiting { input, from, batch, next, end } = waiting;
         let at = self.clock.timestamp();
         self.health.takes(from, *next, self.clock.monotonic());
-        hand.begin_source(*input, from, at);
+        hand.begin_source(*input, from, at, 1);
         for record in batch.records_from(*next) {
+            if !hand.has_room(*input, from.partition) {
+                self.hold(from)?;
+                return Ok(true);
+            }
             let is_full = hand.output_bytes() >= self.limits.output_bytes || self.isolation.is_one_by_one();
             // One record at least, or there would be no end of it.
             if hand.record_count() > 0 && (is_full || pace.is_over(self.limits.commit_time, &*self.clock)) {
                 return Ok(false);
             }
-            let taken = Taken { input: *input, from, record, at };
-            match self.isolation.refused(from, record.offset) {
-                Some(refused) => hand.refuse(taken, (&refused.reason, refused.extent), &*self.clock),
+            let taken = Taken::new(*input, from, record, at);
+            match self.isolation.take_refused(from, record.offset, None) {
+                Some(refused) => hand.refuse(taken, &refused.reason, refused.extent, &*self.clock)?,
                 None => hand.take(taken, &mut **member, &*self.clock)?,
             }
             queue.take(index, record.offset.plus(1));
@@ -280,8 +313,8 @@ impl Worker {
         Ok(true)
     }
 
-    fn made_progress(&mut self, record_count: usize, offsets: &[(TopicPartition, Offset)]) {
-        self.isolation.committed(record_count, offsets);
+    fn made_progress(&mut self, record_count: usize) {
+        self.isolation.committed(record_count);
         self.goes_on();
         self.health.committed(self.clock.timestamp());
     }

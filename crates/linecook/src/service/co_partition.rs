@@ -1,19 +1,21 @@
-//! Which topics of a service need one owner for the partitions of one number.
+//! Which topics of a service need one owner for the partitions of one number: those whose records may wait for each other,
+//! or change the same rows.
 
 use linecook_log::{InputSpec, TopicName};
 
-use super::{Role, Service};
+use super::{Service, StationIndex};
 
 impl Service {
-    /// What it reads, with its tables: topics that are folded into the same tables are co-partitioned.
+    /// What it reads, with its tables: topics of one station are co-partitioned.
     pub(crate) fn input_specs(&self) -> Vec<InputSpec> {
         let mut sets: Vec<Related> = Vec::new();
         for input in &self.inputs {
-            let mut set = Related { tables: self.tables_folded_from(&input.topic), topics: vec![] };
-            let first = sets.iter().position(|other| other.shares_a_table_with(&set)).unwrap_or(sets.len());
-            let related: Vec<_> = sets.extract_if(first.., |other| other.shares_a_table_with(&set)).collect();
+            let stations = input.steps.iter().map(|step| step.station).collect();
+            let mut set = Related { stations, topics: vec![] };
+            let first = sets.iter().position(|other| other.shares_a_station_with(&set)).unwrap_or(sets.len());
+            let related: Vec<_> = sets.extract_if(first.., |other| other.shares_a_station_with(&set)).collect();
             for other in related {
-                set.tables.extend(other.tables);
+                set.stations.extend(other.stations);
                 set.topics.extend(other.topics);
             }
             set.topics.push(input.topic.clone());
@@ -22,27 +24,25 @@ impl Service {
         sets.into_iter().map(|set| self.input_spec(set)).collect()
     }
 
+    /// The tables of each station: its own, if it is one, and that of what waits for it.
     fn input_spec(&self, mut set: Related) -> InputSpec {
-        set.tables.sort_unstable();
-        set.tables.dedup();
-        let tables = set.tables.iter().map(|table| self.tables[*table].name().clone());
-        InputSpec { tables: tables.collect(), topics: set.topics }
-    }
-
-    fn tables_folded_from(&self, topic: &TopicName) -> Vec<usize> {
-        let steps = self.steps.iter().filter(|step| step.from == *topic);
-        steps.filter_map(|step| if let Role::Table { table } = step.role { Some(table) } else { None }).collect()
+        set.stations.sort_unstable();
+        set.stations.dedup();
+        let own = self.tables.iter().filter(|table| set.stations.contains(&table.station));
+        let own = own.map(|table| table.declared.name().clone());
+        let parked = set.stations.iter().map(|station| self.station(*station).parked.clone());
+        InputSpec { tables: own.chain(parked).collect(), topics: set.topics }
     }
 }
 
-/// Topics that are folded into the same tables.
+/// Topics whose records go to the same stations.
 struct Related {
-    tables: Vec<usize>,
+    stations: Vec<StationIndex>,
     topics: Vec<TopicName>,
 }
 
 impl Related {
-    fn shares_a_table_with(&self, other: &Self) -> bool {
-        self.tables.iter().any(|table| other.tables.contains(table))
+    fn shares_a_station_with(&self, other: &Self) -> bool {
+        self.stations.iter().any(|station| other.stations.contains(station))
     }
 }

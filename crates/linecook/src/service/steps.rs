@@ -2,7 +2,7 @@
 
 use linecook_log::TopicName;
 
-use super::Misplaced;
+use super::{Misplaced, StationIndex};
 use crate::{Context, Failure, random::StageSeed, worker::Outputs};
 
 /// A topic that a service reads.
@@ -18,6 +18,7 @@ pub(crate) struct Input {
 pub(crate) struct Step {
     /// Its place in the service's list of steps.
     pub(crate) number: usize,
+    pub(crate) station: StationIndex,
     pub(crate) seed: StageSeed,
     pub(crate) work: Work,
 }

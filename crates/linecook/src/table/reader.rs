@@ -90,7 +90,7 @@ impl<K: Key, S: State, I: Event> TableReader<K, S, I> {
     /// call. `input` is a topic that the table is folded from.
     ///
     /// It speaks of records in the partition of the key. One that another client has put elsewhere is moved there first,
-    /// and may be shown a moment later.
+    /// and may be shown a moment later; one that is [tried again](crate::Failure::retry) is shown when it was folded.
     ///
     /// # Errors
     /// `Unavailable` when the key's partition is not here or not restored yet.

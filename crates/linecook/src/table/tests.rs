@@ -163,7 +163,7 @@ fn a_state_of_another_version_stops_the_worker() {
     let mut fixture = fixture();
     fixture.handle([order("7", 0, 9)]);
     let (partition, key, _) = fixture.log.rows_of(&PROGRESS.log_name()).remove(0);
-    fixture.log.put_row(&PROGRESS.log_name(), partition, key, b"\x09");
+    fixture.log.put_row(&PROGRESS.log_name(), partition, key, &b"\x09"[..]);
     fixture.will_fetch([done("7", 0, &["a"])]);
     let error = fixture.worker.step().unwrap_err();
     assert!(error.to_string().contains("found=9 known=1"), "{error}");
@@ -253,6 +253,7 @@ fn a_worker_whose_rows_cannot_be_deleted_polls_on() {
 #[test]
 fn a_worker_that_cannot_look_for_expired_rows_polls_on() {
     let mut fixture = fixture();
+    assert_eq!(fixture.step(), Step::Idle);
     fixture.clock.advance(HOUR);
     fixture.script().scan_errors.push_back(Error::new(ErrorKind::Fenced, "another's"));
     let made = fixture.handle([order("7", 0, 9)]);

@@ -41,7 +41,11 @@ pub(crate) struct Script {
     pub(crate) largest_record_bytes: Option<usize>,
     pub(crate) get_errors: VecDeque<Error>,
     pub(crate) scan_errors: VecDeque<Error>,
+    /// What the next attempts to resume a partition are answered.
+    pub(crate) resume_errors: VecDeque<Error>,
     pub(crate) gets: usize,
+    /// Which partitions were paused and resumed.
+    pub(crate) pauses: Vec<String>,
     pub(crate) left: bool,
     rows: BTreeMap<(TableName, Partition, Bytes), Bytes>,
 }
@@ -107,9 +111,14 @@ impl ScriptedLog {
         rows.map(|((_, partition, key), value)| (*partition, key.clone(), value.clone())).collect()
     }
 
+    /// Deletes all rows past every commit.
+    pub(crate) fn clear_rows(&self) {
+        self.0.lock().rows.clear();
+    }
+
     /// Puts a row past every commit.
-    pub(crate) fn put_row(&self, table: &TableName, partition: Partition, key: Bytes, value: &'static [u8]) {
-        self.0.lock().rows.insert((table.clone(), partition, key), Bytes::from_static(value));
+    pub(crate) fn put_row(&self, table: &TableName, partition: Partition, key: Bytes, value: impl Into<Bytes>) {
+        self.0.lock().rows.insert((table.clone(), partition, key), value.into());
     }
 }
 
@@ -155,11 +164,15 @@ impl Member for ScriptedLog {
         script.polls.pop_front().unwrap_or(Ok(Poll::Idle))
     }
 
-    fn pause(&mut self, _partition: &TopicPartition) -> Result<()> {
+    fn pause(&mut self, partition: &TopicPartition) -> Result<()> {
+        self.0.lock().pauses.push(format!("{partition} pauses"));
         Ok(())
     }
 
-    fn resume(&mut self, _partition: &TopicPartition) -> Result<()> {
+    fn resume(&mut self, partition: &TopicPartition) -> Result<()> {
+        let mut script = self.0.lock();
+        script.resume_errors.pop_front().map_or(Ok(()), Err)?;
+        script.pauses.push(format!("{partition} goes on"));
         Ok(())
     }
 

@@ -29,6 +29,7 @@ pub struct Trial {
     offset: Offset,
     key: Option<Vec<u8>>,
     now: Timestamp,
+    attempt: u16,
     tally: Tally,
 }
 
@@ -36,7 +37,7 @@ impl Trial {
     /// A record at that offset of partition 0, without a key.
     pub fn new<K, V>(topic: &Topic<K, V>, offset: Offset) -> Self {
         let from = TopicPartition::new(&topic.log_name(), Partition(0));
-        Self { from, offset, key: None, now: Timestamp(0), tally: Tally::default() }
+        Self { from, offset, key: None, now: Timestamp(0), attempt: 1, tally: Tally::default() }
     }
 
     /// With that key.
@@ -53,6 +54,13 @@ impl Trial {
         self
     }
 
+    /// Taken in hand for the `attempt`th time.
+    #[must_use]
+    pub fn attempt(mut self, attempt: u16) -> Self {
+        self.attempt = attempt;
+        self
+    }
+
     /// What a handler is told of it.
     pub fn context(&self) -> Context<'_> {
         let record = Record {
@@ -66,6 +74,7 @@ impl Trial {
             from: &self.from,
             record,
             taken_at: self.now,
+            attempt: self.attempt,
             seed: StageSeed::new("trial", "trial", self.from.topic.as_str()),
             random: OnceCell::new(),
             tally: &self.tally,

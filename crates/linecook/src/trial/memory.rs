@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 /// See the module. Clones share what they have.
 #[derive(Clone, Default)]
-pub(super) struct Memory(Arc<Mutex<State>>);
+pub(crate) struct Memory(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {

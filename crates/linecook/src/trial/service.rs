@@ -1,10 +1,18 @@
 //! Trying a service without a log.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use linecook_log::{
-    Batch, BatchBuilder, GroupName, Member, NewRecord, Offset, Origin, Partition, Record, SystemClock, Timestamp,
-    TopicName, TopicPartition,
+    Batch, BatchBuilder, Clock, GroupName, Member, NewRecord, Offset, Origin, Partition, Record, Timestamp, TopicName,
+    TopicPartition,
 };
 
 use super::memory::Memory;
@@ -49,8 +57,22 @@ pub struct ServiceTrial {
     /// The next offset of each topic that was sent to.
     ends: BTreeMap<TopicName, Offset>,
     counted: Vec<(Counter, &'static str, u64)>,
-    clock: SystemClock,
+    clock: TrialClock,
     now: Timestamp,
+}
+
+/// The time that the trial was told.
+#[derive(Debug, Default)]
+struct TrialClock(AtomicI64);
+
+impl Clock for TrialClock {
+    fn timestamp(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.timestamp().since(Timestamp(0))
+    }
 }
 
 /// The partition that every topic has.
@@ -74,19 +96,30 @@ impl ServiceTrial {
         let topics: Vec<_> = topology.topic_specs(1);
         let service = Arc::new(service);
         Self {
-            hand: Hand::new(&service, &topics).expect("all topics of the service are there"),
+            hand: Hand::new(&service, &topics, u64::MAX).expect("all topics of the service are there"),
             service,
             memory: Memory::default(),
             ends: BTreeMap::new(),
             counted: Vec::new(),
-            clock: SystemClock::new(),
+            clock: TrialClock::default(),
             now: Timestamp(0),
         }
     }
 
-    /// The time at which the next records are written and taken in hand; before it is told, 0.
+    /// The time at which the next records are written and taken in hand; before it is told, 0. What waits until then is
+    /// tried again.
+    ///
+    /// # Panics
+    /// When a record fails that its stage or table [may not leave out](crate::FailurePolicy::stop).
     pub fn set_time(&mut self, now: Timestamp) {
         self.now = now;
+        self.clock.0.store(now.0, Ordering::Relaxed);
+        while let Some(due) = self.hand.due(now) {
+            let kept = self.hand.first_parked(&due, &mut self.memory).expect("rows in memory can be read");
+            let retried = self.hand.retry(&due, &kept, None, now, &mut self.memory, &self.clock);
+            retried.expect("it may be left out");
+            self.commit(Vec::new());
+        }
     }
 
     /// Gives the service a record.
@@ -112,10 +145,10 @@ impl ServiceTrial {
         let end = self.ends.entry(topic).or_default();
         let batch = batch_of(*end, key, value, self.now);
         *end = batch.end();
-        self.hand.begin_source(input, &from, self.now);
+        self.hand.begin_source(input, &from, self.now, 1);
         for record in batch.records() {
-            let taken = Taken { input, from: &from, record, at: self.now };
-            self.hand.take(taken, &mut self.memory, &self.clock).expect("rows in memory can be read");
+            let taken = Taken::new(input, &from, record, self.now);
+            self.hand.take(taken, &mut self.memory, &self.clock).expect("its record may be left out");
         }
         self.commit(vec![(from, batch.end())]);
     }
@@ -125,7 +158,7 @@ impl ServiceTrial {
         self.memory.commit(commit).map(drop).expect("memory takes everything");
         let (_, counted) = self.hand.done();
         self.counted.extend(counted.iter().map(|one| (one.counter, one.label_value, one.count)));
-        self.hand.clear();
+        self.hand.committed();
     }
 
     /// What was written to a topic since this was asked last, in order.
@@ -186,4 +219,33 @@ fn batch_of(base: Offset, key: Option<&[u8]>, value: &[u8], now: Timestamp) -> B
     let record = NewRecord { key, value: Some(value), timestamp: now, headers: &[] };
     batch.push(&record).expect("it has no headers");
     batch.finish(base, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Failure, FailurePolicy};
+
+    const ASKED: Topic<u64, String> = Topic::new("asked");
+    const ANSWERED: Topic<u64, String> = Topic::new("answered");
+
+    const SERVICE: Definition = Definition::new("oracle", 5000, |service| {
+        let policy = FailurePolicy::skip().backoff(Duration::from_secs(100), Duration::from_secs(100));
+        let stage = service.stage(ASKED, ANSWERED, |asked, context| match context.attempt() {
+            1 => Err(Failure::retry("not yet")),
+            _ => Ok(asked),
+        });
+        stage.on_failure(policy);
+    });
+
+    /// The time of the machine had a say in it, so that all attempts were made at once.
+    #[test]
+    fn what_waits_is_tried_again_when_its_time_has_come() {
+        let mut oracle = ServiceTrial::new(&SERVICE);
+        oracle.send(&ASKED, &7, &"why".to_owned());
+        oracle.set_time(Timestamp(49_000));
+        assert_eq!(oracle.take(&ANSWERED), []);
+        oracle.set_time(Timestamp(100_000));
+        assert_eq!(oracle.take(&ANSWERED), [(7, "why".to_owned())]);
+    }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Done {
 pub(crate) struct StepCounts {
     pub(crate) records: u64,
     pub(crate) dead_letters: u64,
+    /// Records that are to be tried again.
+    pub(crate) put_off: u64,
 }
 
 impl Done {
@@ -42,7 +44,7 @@ impl Done {
 
     /// The partitions that had records: of a thousand a commit has a few.
     pub(crate) fn by_partition(&self) -> impl Iterator<Item = (Partition, &[StepCounts])> {
-        let had_records = |of_steps: &[StepCounts]| of_steps.iter().any(|step| step.records > 0);
+        let had_records = |of_steps: &[StepCounts]| of_steps.iter().any(|step| step.records + step.put_off > 0);
         let partitions = self.partitions.iter().map(|(partition, of_steps)| (*partition, &**of_steps));
         partitions.filter(move |(_, of_steps)| had_records(of_steps))
     }

@@ -80,7 +80,7 @@ impl Worker {
         let mut found: Vec<(TableName, TopicPartition)> = Vec::new();
         for step in self.service.steps() {
             let Role::Table { table } = step.role else { continue };
-            let table = &self.service.tables()[table];
+            let table = self.service.table_at(table);
             let owned = queue.owned().filter(|at| at.topic == step.from);
             for at in owned.filter(|_| table.has_retention()) {
                 let is_found = |partition: Partition| {

@@ -9,31 +9,39 @@ use linecook_log::{
 
 use super::{
     Outputs, TargetIndex,
-    dead_letters::{Burst, DeadLetter, Extent},
+    dead_letters::Extent,
     done::Done,
+    failing::{Bursts, Handled},
+    parking::{Parked, Parking},
     queue::InputIndex,
 };
 use crate::{
     Context, Failure, Service,
     counter::{Counted, Tally},
     failure::guarded,
-    service::{Input, Misplaced, Role, Step, Work},
-    table::TableInHand,
+    service::{Input, Misplaced, Role, Station, Step, Work},
+    table::{DeclaredTable, TableInHand},
 };
 
 /// See the [module](self).
 pub(crate) struct Hand {
-    service: Arc<Service>,
+    pub(super) service: Arc<Service>,
     /// The partition count of each input.
     partition_counts: Vec<u32>,
-    outputs: Outputs,
+    pub(super) outputs: Outputs,
     tables: Vec<Box<dyn TableInHand>>,
-    tally: Tally,
-    done: Done,
-    bursts: Vec<Burst>,
+    /// What waits for each station.
+    pub(super) parkings: Vec<Parking>,
+    /// Whether something may wait for one of them: most of the time nothing does, and a record costs one look at this.
+    pub(super) is_parking: bool,
+    pub(super) tally: Tally,
+    pub(super) done: Done,
+    pub(super) bursts: Vec<Bursts>,
     record_count: usize,
     /// The first of them.
     first: Option<(TopicPartition, Offset)>,
+    /// The last of them has failed where nothing may be left out.
+    pub(super) must_stop: bool,
 }
 
 /// A record, where it lies, and when it was taken in hand.
@@ -43,6 +51,28 @@ pub(crate) struct Taken<'a> {
     pub(crate) from: &'a TopicPartition,
     pub(crate) record: Record<'a>,
     pub(crate) at: Timestamp,
+    /// Which attempt at it this is, from 1, and when the first one failed, if there was one before.
+    pub(crate) attempt: u16,
+    pub(crate) first_failed_at: Option<Timestamp>,
+}
+
+impl<'a> Taken<'a> {
+    /// A record that is taken in hand for the first time.
+    pub(crate) fn new(input: InputIndex, from: &'a TopicPartition, record: Record<'a>, at: Timestamp) -> Self {
+        Self { input, from, record, at, attempt: 1, first_failed_at: None }
+    }
+
+    /// As it waits after having failed.
+    pub(super) fn parked<'b>(&'b self, failure: &'b Failure) -> Parked<'b> {
+        Parked {
+            from: self.from,
+            record: self.record,
+            attempts: self.attempt,
+            first_failed_at: self.first_failed_at.unwrap_or(self.at),
+            last_failed_at: self.at,
+            reason: failure.reason(),
+        }
+    }
 }
 
 impl Hand {
@@ -51,53 +81,84 @@ impl Hand {
     /// # Errors
     /// `Invalid` when a topic does not exist, or one that a stage writes has another partition count than the one it
     /// reads.
-    pub(crate) fn new(service: &Arc<Service>, topics: &[TopicSpec]) -> Result<Self> {
+    pub(crate) fn new(service: &Arc<Service>, topics: &[TopicSpec], parked_records: u64) -> Result<Self> {
         check_stages(service, topics)?;
         check_repartitions(service, topics)?;
         let with_count = |topic: &TopicName| Ok((topic.clone(), partition_count(topic, topics)?));
         let targets = service.targets().iter().map(with_count).collect::<Result<_>>()?;
         let inputs = service.inputs().iter().map(|input| partition_count(&input.topic, topics));
+        let parking = |station: &Station| {
+            Parking::new(service.name(), &station.parked, station.policy.longest_wait(), parked_records)
+        };
         Ok(Self {
             partition_counts: inputs.collect::<Result<_>>()?,
             outputs: Outputs::new(service.name(), targets),
-            tables: service.tables().iter().map(|table| table.in_hand()).collect(),
+            tables: service.tables().map(DeclaredTable::in_hand).collect(),
+            parkings: service.stations().iter().map(parking).collect(),
+            is_parking: false,
             tally: Tally::default(),
             done: Done::new(service.steps().len(), service.inputs().len()),
-            bursts: service.steps().iter().map(|_| Burst::default()).collect(),
+            bursts: service.steps().iter().map(|_| Bursts::default()).collect(),
             record_count: 0,
             first: None,
+            must_stop: false,
             service: Arc::clone(service),
         })
     }
 
     /// The records taken next are those of that partition.
-    pub(crate) fn begin_source(&mut self, input: InputIndex, from: &TopicPartition, now: Timestamp) {
+    pub(crate) fn begin_source(&mut self, input: InputIndex, from: &TopicPartition, now: Timestamp, attempt: u16) {
         self.done.begin(from.partition);
-        self.outputs.begin_source(from, self.partition_counts[input.0], now);
+        self.is_parking = !self.parkings.iter().all(Parking::is_empty);
+        self.outputs.begin_source(from, self.partition_counts[input.0], now, attempt);
     }
 
     /// Gives a record to every stage and table that reads its topic. A failure of one of them is dealt with in here.
-    /// When the record lies in a partition that is not its key's, tables of keys do not get it: it is moved.
+    /// Where records of its key wait, it waits behind them. When it lies in a partition that is not its key's, tables of
+    /// keys do not get it: it is moved.
     ///
     /// # Errors
-    /// Those of `member`.
+    /// Those of `member`; `Invalid` when it has failed at a step whose policy is to stop.
     pub(crate) fn take(&mut self, taken: Taken<'_>, member: &mut dyn Member, clock: &dyn Clock) -> Result<()> {
         self.count(&taken);
         let service = Arc::clone(&self.service);
         let input = &service.inputs()[taken.input.0];
         let other_place = self.other_place(input, &taken);
         for step in input.steps.iter().filter(|step| other_place.is_none() || !step.is_keyed()) {
-            self.outputs.mark(taken.record.offset);
-            self.done.of_step(step.number).records += 1;
-            match self.run(step, &taken, member)? {
-                Ok(()) => self.tally.keep_record(),
-                Err(failure) => self.fail(step, &taken, (&failure, Extent::Whole), clock),
+            if self.is_parking && self.parkings[step.station.0].queue_behind(taken.from, &taken.record) {
+                continue;
+            }
+            if let Handled::PutOff { due, failure } = self.handle(step, &taken, member, clock)? {
+                self.parkings[step.station.0].begin(&taken.parked(&failure), due);
+                self.is_parking = true;
             }
         }
         if let Some(place) = other_place {
-            self.take_misplaced(input, &taken, place, clock);
+            self.take_misplaced(input, &taken, place, clock)?;
         }
         Ok(())
+    }
+
+    /// Gives a record to one step.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub(super) fn handle(
+        &mut self,
+        step: &Step,
+        taken: &Taken<'_>,
+        member: &mut dyn Member,
+        clock: &dyn Clock,
+    ) -> Result<Handled> {
+        self.outputs.mark(taken.record.offset);
+        match self.run(step, taken, member)? {
+            Ok(()) => {
+                self.done.of_step(step.number).records += 1;
+                self.tally.keep_record();
+                Ok(Handled::Done)
+            }
+            Err(failure) => self.fail(step, taken, failure, clock),
+        }
     }
 
     /// The partition of the record's key, if it is another than its own and tables of keys read the input.
@@ -110,7 +171,7 @@ impl Hand {
     }
 
     /// Moves a record to where its key belongs.
-    fn take_misplaced(&mut self, input: &Input, taken: &Taken<'_>, place: Partition, clock: &dyn Clock) {
+    fn take_misplaced(&mut self, input: &Input, taken: &Taken<'_>, place: Partition, clock: &dyn Clock) -> Result<()> {
         self.outputs.mark(taken.record.offset);
         let moved = match input.misplaced {
             Misplaced::Move(to) => self.move_to(to, place, &taken.record),
@@ -120,10 +181,13 @@ impl Hand {
         };
         match moved {
             Ok(()) => self.done.was_moved(taken.input),
-            Err(failure) => input.steps.iter().filter(|step| step.is_keyed()).for_each(|step| {
-                self.refuse_by(step, taken, (&failure, Extent::Whole), clock);
-            }),
+            Err(failure) => {
+                for step in input.steps.iter().filter(|step| step.is_keyed()) {
+                    self.refuse_by(step, taken, &failure, Extent::Whole, clock)?;
+                }
+            }
         }
+        Ok(())
     }
 
     fn move_to(&mut self, to: TargetIndex, place: Partition, record: &Record<'_>) -> Result<(), Failure> {
@@ -133,21 +197,33 @@ impl Hand {
     }
 
     /// Lets the record fail everywhere, unseen by any handler, with that much of it in its letters.
-    pub(crate) fn refuse(&mut self, taken: Taken<'_>, why: (&Failure, Extent), clock: &dyn Clock) {
+    ///
+    /// # Errors
+    /// `Invalid` when a step's policy is to stop.
+    pub(crate) fn refuse(&mut self, taken: Taken<'_>, why: &Failure, extent: Extent, clock: &dyn Clock) -> Result<()> {
         self.count(&taken);
         let service = Arc::clone(&self.service);
-        for step in &service.inputs()[taken.input.0].steps {
-            self.refuse_by(step, &taken, why, clock);
-        }
+        let steps = &service.inputs()[taken.input.0].steps;
+        steps.iter().try_for_each(|step| self.refuse_by(step, &taken, why, extent, clock))
     }
 
-    fn refuse_by(&mut self, step: &Step, taken: &Taken<'_>, why: (&Failure, Extent), clock: &dyn Clock) {
+    /// Lets it fail at one step.
+    ///
+    /// # Errors
+    /// As [`refuse`](Self::refuse).
+    pub(super) fn refuse_by(
+        &mut self,
+        step: &Step,
+        taken: &Taken<'_>,
+        why: &Failure,
+        extent: Extent,
+        clock: &dyn Clock,
+    ) -> Result<()> {
         self.outputs.mark(taken.record.offset);
-        self.done.of_step(step.number).records += 1;
-        self.fail(step, taken, why, clock);
+        self.fail_for_good(step, taken, why, extent, clock)
     }
 
-    fn count(&mut self, taken: &Taken<'_>) {
+    pub(super) fn count(&mut self, taken: &Taken<'_>) {
         if self.record_count == 0 {
             self.first = Some((taken.from.clone(), taken.record.offset));
         }
@@ -160,6 +236,7 @@ impl Hand {
             from: taken.from,
             record: taken.record,
             taken_at: taken.at,
+            attempt: taken.attempt,
             seed: step.seed,
             random: OnceCell::new(),
             tally,
@@ -172,23 +249,6 @@ impl Hand {
         }
     }
 
-    fn fail(&mut self, step: &Step, taken: &Taken<'_>, (why, extent): (&Failure, Extent), clock: &dyn Clock) {
-        self.outputs.rollback();
-        self.tally.drop_record();
-        self.done.of_step(step.number).dead_letters += 1;
-        let letter = DeadLetter {
-            service: self.service.name(),
-            stage: &self.service.steps()[step.number].name,
-            from: taken.from,
-            record: &taken.record,
-            reason: why.reason(),
-            failed_at: taken.at,
-            extent,
-        };
-        letter.write(&mut self.outputs);
-        self.bursts[step.number].tell(&letter, clock.monotonic());
-    }
-
     /// How many records were taken.
     pub(crate) fn record_count(&self) -> usize {
         self.record_count
@@ -199,9 +259,10 @@ impl Hand {
         self.first.clone()
     }
 
-    /// The size of the records to be written.
+    /// The size of the records to be written, and to be kept.
     pub(crate) fn output_bytes(&self) -> usize {
-        self.outputs.size_bytes()
+        let parked = || self.parkings.iter().map(Parking::size_bytes).sum();
+        self.outputs.size_bytes() + if self.is_parking { parked() } else { 0 }
     }
 
     /// The commit that makes all of it true.
@@ -216,6 +277,7 @@ impl Hand {
             Ok(())
         };
         guarded(encode).map_err(|failure| Error::invalid(format!("a state that cannot be encoded: {failure}")))?;
+        self.parkings.iter_mut().for_each(|parking| parking.take(&mut rows));
         Ok(Commit { outputs: self.outputs.take(), rows, offsets })
     }
 
@@ -224,13 +286,20 @@ impl Hand {
         (&self.done, self.tally.counted())
     }
 
+    /// All of it was committed: what waits is what was said to, and nothing is in hand.
+    pub(crate) fn committed(&mut self) {
+        self.parkings.iter_mut().for_each(Parking::committed);
+        self.clear();
+    }
+
     /// Drops everything.
     pub(crate) fn clear(&mut self) {
+        self.parkings.iter_mut().for_each(Parking::clear);
         self.outputs.clear();
         self.tables.iter_mut().for_each(|table| table.clear());
         self.tally.clear();
         self.done.clear();
-        (self.record_count, self.first) = (0, None);
+        (self.record_count, self.first, self.must_stop) = (0, None, false);
     }
 }
 

@@ -25,6 +25,8 @@ pub struct WorkerReport {
     pub blocked: Option<String>,
     /// What keeps some of its partitions from coming, while it goes on with the others.
     pub stuck: Option<String>,
+    /// Partitions of which no more is taken, since as many of their records wait to be tried again as may.
+    pub held: Vec<TopicPartition>,
 }
 
 /// Records that handlers are at work on.
@@ -66,6 +68,13 @@ impl WorkerHealth {
         let mut report = self.0.lock();
         report.last_commit = Some(now);
         report.blocked = None;
+    }
+
+    pub(crate) fn holds(&self, partitions: &[TopicPartition]) {
+        let mut report = self.0.lock();
+        if report.held != partitions {
+            report.held = partitions.to_vec();
+        }
     }
 
     /// Tells the operator when that changes.

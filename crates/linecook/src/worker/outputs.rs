@@ -57,6 +57,7 @@ pub(crate) struct Outputs {
     batches: Vec<OpenBatch>,
     source: Option<(TopicPartition, u32)>,
     taken_at: Timestamp,
+    attempt: u16,
     offset: Offset,
     undo: Vec<Undo>,
     mark_number: u64,
@@ -83,6 +84,7 @@ impl Outputs {
             batches: Vec::new(),
             source: None,
             taken_at: Timestamp::default(),
+            attempt: 1,
             offset: Offset(0),
             undo: Vec::new(),
             mark_number: 0,
@@ -91,12 +93,20 @@ impl Outputs {
         }
     }
 
-    /// The records taken next are of `from`, a partition of a topic that has `partition_count` of them.
-    pub(crate) fn begin_source(&mut self, from: &TopicPartition, partition_count: u32, taken_at: Timestamp) {
+    /// The records taken next are of `from`, a partition of a topic that has `partition_count` of them, and taken for the
+    /// `attempt`th time.
+    pub(crate) fn begin_source(
+        &mut self,
+        from: &TopicPartition,
+        partition_count: u32,
+        taken_at: Timestamp,
+        attempt: u16,
+    ) {
         self.taken_at = taken_at;
-        if self.source.as_ref().is_some_and(|(source, _)| source == from) {
+        if self.attempt == attempt && self.source.as_ref().is_some_and(|(source, _)| source == from) {
             return;
         }
+        self.attempt = attempt;
         self.source = Some((from.clone(), partition_count));
         self.slots.fill(None);
     }
@@ -223,8 +233,9 @@ impl Outputs {
     fn builder(&mut self, to: TargetIndex, partition: Partition) -> &mut BatchBuilder {
         let slot = self.targets[to.0].first_slot + partition.0 as usize;
         let index = match self.slots[slot] {
-            Some(index) => index,
-            None => self.open(to, partition, slot),
+            // What is tried again comes in the order in which it is due, and a batch is of records from one to another.
+            Some(index) if self.batches[index].last <= self.offset => index,
+            _ => self.open(to, partition, slot),
         };
         let batch = &mut self.batches[index];
         if batch.marked_at != self.mark_number {
@@ -238,7 +249,7 @@ impl Outputs {
     fn open(&mut self, to: TargetIndex, partition: Partition, slot: usize) -> usize {
         let from = self.source.as_ref().map(|(from, _)| from.clone());
         let source = from.map(|from| Source { from, first: self.offset, last: self.offset });
-        let origin = Origin { service: self.service.clone(), taken_at: self.taken_at, attempt: 1, source };
+        let origin = Origin { service: self.service.clone(), taken_at: self.taken_at, attempt: self.attempt, source };
         let builder = BatchBuilder::new(&origin, self.targets[to.0].expected_bytes);
         self.batches.push(OpenBatch { to, partition, builder, last: self.offset, marked_at: 0 });
         self.slots[slot] = Some(self.batches.len() - 1);

@@ -80,12 +80,12 @@ impl Queue {
 
     /// These partitions are not owned any longer.
     pub(crate) fn give_up(&mut self, partitions: &[TopicPartition]) {
-        self.drop_polled(partitions);
+        self.forget_polled_of(partitions);
         self.owned.retain(|owned| !partitions.contains(&owned.at));
     }
 
-    /// Drops what waits of these partitions: who owns them next begins behind their last commit.
-    fn drop_polled(&mut self, partitions: &[TopicPartition]) {
+    /// What was polled of these partitions comes again, here or to who owns them next.
+    pub(crate) fn forget_polled_of(&mut self, partitions: &[TopicPartition]) {
         self.polled.retain(|polled| !partitions.contains(&polled.from));
         self.first_waiting = self.polled.iter().take_while(|polled| polled.is_taken()).count();
     }
@@ -129,6 +129,13 @@ impl Queue {
         }
     }
 
+    /// What waits of that partition comes again later. What is in hand of it stays.
+    pub(crate) fn cut(&mut self, at: &TopicPartition) {
+        self.polled.iter_mut().filter(|polled| polled.from == *at).for_each(|polled| polled.end = polled.taken);
+        self.polled.retain(|polled| polled.taken > polled.committed || !polled.is_taken());
+        self.first_waiting = self.polled.iter().take_while(|polled| polled.is_taken()).count();
+    }
+
     /// The batches that have records in hand.
     fn in_hand(&mut self) -> impl Iterator<Item = &mut Polled> {
         self.polled.iter_mut().take(self.first_waiting + 1)
@@ -144,6 +151,11 @@ impl Queue {
             }
         }
         offsets
+    }
+
+    /// The committed offset of each partition that is owned.
+    pub(crate) fn committed_offsets(&self) -> Vec<(TopicPartition, Offset)> {
+        self.owned.iter().map(|owned| (owned.at.clone(), owned.committed)).collect()
     }
 
     /// What is in hand was committed.

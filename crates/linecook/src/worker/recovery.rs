@@ -15,10 +15,10 @@
 
 use std::time::Duration;
 
-use linecook_log::{Error, ErrorKind, Offset, Result, TopicPartition};
+use linecook_log::{Commit, Error, ErrorKind, Offset, Result, TopicPartition};
 
-use super::{Step, Worker, dead_letters::Extent};
-use crate::Failure;
+use super::{Joined, Step, Worker, dead_letters::Extent, joined};
+use crate::{Failure, service::StationIndex};
 
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -36,7 +36,12 @@ pub(super) struct Backoff {
 impl Backoff {
     /// The wait after one more failure.
     fn next(&mut self) -> Duration {
-        let wait = self.wait.map_or(SHORTEST_WAIT, |wait| (wait * 2).min(LONGEST_WAIT));
+        self.next_up_to(LONGEST_WAIT)
+    }
+
+    /// That, where it may get longer than usual.
+    pub(super) fn next_up_to(&mut self, longest: Duration) -> Duration {
+        let wait = self.wait.map_or(SHORTEST_WAIT, |wait| (wait * 2).min(longest));
         self.wait = Some(wait);
         self.failed_count = self.failed_count.wrapping_add(1);
         wait
@@ -73,6 +78,8 @@ pub(super) struct Isolation {
 struct Attempt {
     record_count: usize,
     first: (TopicPartition, Offset),
+    /// Who tries its records again, if they waited.
+    station: Option<StationIndex>,
 }
 
 /// A record whose commit was invalid by itself.
@@ -80,10 +87,20 @@ struct Attempt {
 pub(super) struct Refused {
     at: TopicPartition,
     offset: Offset,
+    /// For whom it is, if it waited: others may have the same record waiting, or in hand.
+    station: Option<StationIndex>,
+    /// Whether it was taken in hand since the last commit.
+    is_in_hand: bool,
     /// What the log said, no longer than that of any other letter.
     pub(super) reason: Failure,
     /// How much of it the letter has that is tried next.
     pub(super) extent: Extent,
+}
+
+impl Refused {
+    fn is(&self, at: &TopicPartition, offset: Offset, station: Option<StationIndex>) -> bool {
+        self.offset == offset && self.at == *at && self.station == station
+    }
 }
 
 impl Isolation {
@@ -93,37 +110,55 @@ impl Isolation {
     }
 
     /// Why that record is not to be handled, if so.
-    pub(super) fn refused(&self, at: &TopicPartition, offset: Offset) -> Option<&Refused> {
-        self.refused.iter().find(|refused| refused.offset == offset && refused.at == *at)
+    pub(super) fn take_refused(
+        &mut self,
+        at: &TopicPartition,
+        offset: Offset,
+        station: Option<StationIndex>,
+    ) -> Option<&Refused> {
+        let refused = self.refused.iter_mut().find(|refused| refused.is(at, offset, station))?;
+        refused.is_in_hand = true;
+        Some(refused)
     }
 
-    /// A commit of so many records, of which that was the first, was tried in vain.
-    pub(super) fn attempted(&mut self, record_count: usize, first: Option<(TopicPartition, Offset)>) {
-        self.attempt = first.map(|first| Attempt { record_count, first });
+    /// A commit of so many records, of which that was the first, was tried in vain. `station` is who tries them again, if
+    /// they waited.
+    pub(super) fn attempted(
+        &mut self,
+        record_count: usize,
+        first: Option<(TopicPartition, Offset)>,
+        station: Option<StationIndex>,
+    ) {
+        self.attempt = first.map(|first| Attempt { record_count, first, station });
     }
 
     /// A commit was made.
-    pub(super) fn committed(&mut self, record_count: usize, offsets: &[(TopicPartition, Offset)]) {
+    pub(super) fn committed(&mut self, record_count: usize) {
         self.one_by_one_count = self.one_by_one_count.saturating_sub(record_count);
-        self.refused.retain(|refused| !offsets.iter().any(|(at, next)| *at == refused.at && *next > refused.offset));
+        self.refused.retain(|refused| !refused.is_in_hand);
         self.fenced_count = 0;
+    }
+
+    /// Nothing is in hand any more.
+    fn drop_hand(&mut self) {
+        self.refused.iter_mut().for_each(|refused| refused.is_in_hand = false);
     }
 
     /// The commit tried last was invalid. Returns whether anything is left to be tried.
     fn was_invalid(&mut self, attempt: Option<Attempt>, error: &Error) -> bool {
-        let Some(Attempt { record_count, first: (at, offset) }) = attempt else { return false };
+        let Some(Attempt { record_count, first: (at, offset), station }) = attempt else { return false };
         if record_count > 1 {
             self.one_by_one_count = record_count;
             return true;
         }
-        if let Some(refused) = self.refused.iter_mut().find(|refused| refused.offset == offset && refused.at == at) {
+        if let Some(refused) = self.refused.iter_mut().find(|refused| refused.is(&at, offset, station)) {
             // Its letter was in the commit and nothing else.
             let less = refused.extent.less();
             refused.extent = less.unwrap_or(refused.extent);
             return less.is_some();
         }
         let reason = Failure::reject(format!("the log does not take what came of it: {}", error.chain()));
-        self.refused.push(Refused { at, offset, reason, extent: Extent::Whole });
+        self.refused.push(Refused { at, offset, station, is_in_hand: false, reason, extent: Extent::Whole });
         true
     }
 }
@@ -152,8 +187,32 @@ impl Worker {
         }
     }
 
+    /// What was taken in hand has come to an error. If that is a record that may not be left out, those before it are
+    /// committed first, one by one; and that it is alone what ends this worker is true only if it still owns what it has:
+    /// another may have got past it.
+    ///
+    /// # Errors
+    /// The error itself, or why that is not known.
+    pub(super) fn stop_at(&mut self, error: Error, offsets: Vec<(TopicPartition, Offset)>) -> Result<Step> {
+        let hand = &joined(&mut self.joined).hand;
+        let record_count = hand.record_count();
+        if !hand.must_stop {
+            return Err(error);
+        }
+        self.drop_hand();
+        if record_count > 1 {
+            self.isolation.one_by_one_count = record_count;
+            return Ok(Step::Again);
+        }
+        let Joined { member, queue, .. } = joined(&mut self.joined);
+        let owns = member.commit(Commit { offsets, ..Commit::default() }).map(drop);
+        owns.inspect_err(|_| queue.forget_polled())?;
+        Err(error)
+    }
+
     /// Everything that was computed is dropped.
     fn drop_hand(&mut self) {
+        self.isolation.drop_hand();
         if let Some(joined) = &mut self.joined {
             joined.hand.clear();
             joined.queue.rewind();
@@ -162,8 +221,9 @@ impl Worker {
 
     fn drop_member(&mut self) {
         if let Some(joined) = self.joined.take() {
-            let owned: Vec<_> = joined.queue.owned().cloned().collect();
-            self.metrics.gave_up(&owned);
+            let Joined { queue, mut hand, .. } = joined;
+            let owned: Vec<_> = queue.owned().cloned().collect();
+            self.metrics.gave_up(&owned, &hand.give_up(&owned));
         }
         self.health.owns(Vec::new());
     }
@@ -221,9 +281,9 @@ mod tests {
     fn what_the_log_says_goes_into_a_letter_in_part_when_it_is_long() {
         let words = crate::testing::at("words/0");
         let mut isolation = Isolation::default();
-        isolation.attempted(1, Some((words.clone(), Offset(7))));
+        isolation.attempted(1, Some((words.clone(), Offset(7))), None);
         let attempt = isolation.attempt.take();
         assert!(isolation.was_invalid(attempt, &Error::invalid("é".repeat(1 << 20))));
-        assert!(isolation.refused(&words, Offset(7)).unwrap().reason.reason().len() <= 1024);
+        assert!(isolation.take_refused(&words, Offset(7), None).unwrap().reason.reason().len() <= 1024);
     }
 }

@@ -1,3 +1,5 @@
 mod handling;
+mod holding;
 mod moving;
 mod recovering;
+mod retrying;

@@ -84,7 +84,10 @@ fn shows_what_is_known(client: &Client, known: &str) {
 /// No process has ended, all are ready, and what guests were told is so.
 fn goes_on(kitchen: &mut Kitchen, guests: Guests, broker: &Broker) {
     let before = guests.acknowledged_count();
-    until("orders are taken again", || (guests.acknowledged_count() > before + 5).then_some(()));
+    until("orders are taken again", || {
+        assert_eq!(kitchen.ended(), <[&str; 0]>::default(), "no process has ended");
+        (guests.acknowledged_count() > before + 5).then_some(())
+    });
     kitchen.until_ready();
     assert_eq!(kitchen.ended(), <[&str; 0]>::default(), "no process has ended");
     kitchen.check(&guests.stop(), broker);

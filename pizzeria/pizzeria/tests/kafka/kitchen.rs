@@ -113,7 +113,8 @@ impl Kitchen {
         if let Err(broken) = told.check_over_http(&self.client("pizza-service")) {
             let services = SERVICES.map(|(service, _)| service);
             let waiting = printed(foreign("waiting", &broker.bootstrap_servers(), &services));
-            panic!("{broken:?}\n{}", String::from_utf8_lossy(&waiting));
+            let ended = self.ended();
+            panic!("{broken:?}\nended: {ended:?}\n{}", String::from_utf8_lossy(&waiting));
         }
         told.check_raw(&raw(broker)).unwrap();
     }

@@ -9,6 +9,8 @@ mod audit;
 #[expect(dead_code, reason = "not all of it is asked for here")]
 #[path = "../pizzeria/http.rs"]
 mod http;
+#[path = "../pizzeria/moody.rs"]
+mod moody;
 #[expect(dead_code, reason = "the pizzeria in one process is not started here")]
 #[path = "../pizzeria/process.rs"]
 mod process;
@@ -26,6 +28,7 @@ mod kill;
 mod kitchen;
 mod python;
 mod refused;
+mod retrying;
 mod secured;
 mod too_large;
 mod waiting;

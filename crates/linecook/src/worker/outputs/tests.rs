@@ -10,7 +10,7 @@ fn name(name: &str) -> TopicName {
 fn outputs() -> Outputs {
     let service = GroupName::new("sauce-service").unwrap();
     let mut outputs = Outputs::new(&service, vec![(name("same"), 4), (name("fewer"), 2)]);
-    outputs.begin_source(&TopicPartition::new(&name("pizza"), Partition(3)), 4, Timestamp(7));
+    outputs.begin_source(&TopicPartition::new(&name("pizza"), Partition(3)), 4, Timestamp(7), 1);
     outputs
 }
 
@@ -80,10 +80,25 @@ fn sources_do_not_share_a_batch() -> Result<(), ErrorKind> {
     let mut outputs = outputs();
     outputs.mark(Offset(1));
     push(&mut outputs, 0, 1, "of 3");
-    outputs.begin_source(&TopicPartition::new(&name("pizza"), Partition(2)), 4, Timestamp(8));
+    outputs.begin_source(&TopicPartition::new(&name("pizza"), Partition(2)), 4, Timestamp(8), 1);
     outputs.mark(Offset(9));
     push(&mut outputs, 0, 9, "of 2");
     let partitions: Vec<_> = outputs.take().iter().map(|output| output.to.partition.0).collect();
     assert_eq!(partitions, [3, 2]);
     Ok(())
+}
+
+/// What waits is tried in the order in which it is due. A batch of what came of it said that it was made of the records from
+/// a later one to an earlier one, and says so for ever.
+#[test]
+fn a_batch_is_of_records_from_one_to_a_later_one() {
+    let mut outputs = outputs();
+    for offset in [9, 3, 4] {
+        outputs.mark(Offset(offset));
+        push(&mut outputs, 0, offset, "a");
+    }
+    let source = |output: Output| output.batch.finish(Offset(0), Timestamp(0)).origin().unwrap().source.unwrap();
+    let sources: Vec<_> = outputs.take().into_iter().map(source).collect();
+    let ranges: Vec<_> = sources.iter().map(|source| (source.first.0, source.last.0)).collect();
+    assert_eq!(ranges, [(9, 9), (3, 4)]);
 }

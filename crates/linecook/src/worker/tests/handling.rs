@@ -141,6 +141,7 @@ fn a_dead_letter_is_the_record_as_it_is_with_what_happened_to_it() {
         "linecook-offset=40",
         "linecook-reason=does not decode: the record has no value",
         "linecook-attempts=1",
+        "linecook-first-failed-at=1700000000000",
         "linecook-failed-at=1700000000000",
     ];
     assert_eq!(headers, expected);
@@ -156,7 +157,7 @@ fn a_record_full_of_headers_is_noted_by_its_place() {
     let letter = made.outputs[0].1.records().next().unwrap();
     assert_eq!((letter.key, letter.value), (None, None));
     let names: Vec<_> = letter.headers.map(|header| header.name).collect();
-    assert_eq!((names.len(), names[4]), (8, "linecook-offset"));
+    assert_eq!((names.len(), names[4]), (9, "linecook-offset"));
     assert_eq!(made.offsets(), ["pizza/1:41"]);
 }
 
@@ -187,9 +188,12 @@ fn a_stage_may_make_any_number_of_records() {
 #[test]
 fn two_stages_read_a_topic_once_and_fail_apart() {
     let mut fixture = fixture(|service| {
-        service.stage(PIZZA, BAKED, bake).stage(PIZZA, DRAWN, |pizza, _| Ok(pizza.name.len() as u64));
+        service.stage(PIZZA, BAKED, bake);
+        service.stage(PIZZA, DRAWN, |pizza, _| Ok(pizza.name.len() as u64));
     });
-    let inputs = [linecook_log::InputSpec { topics: vec![at("pizza/0").topic], tables: Vec::new() }];
+    let table = |name| linecook_log::TableName::new(name).unwrap();
+    let tables = vec![table("pizza.baked.parked"), table("pizza.drawn.parked")];
+    let inputs = [linecook_log::InputSpec { topics: vec![at("pizza/0").topic], tables }];
     assert_eq!(fixture.script().joins[0].inputs, inputs);
     let made = fixture.handle([pizzas("pizza/0", 0, &["a", "hawaii"])]);
     let expected =
@@ -305,7 +309,8 @@ fn a_stage_between_topics_of_different_partition_counts_is_refused() {
 #[test]
 fn stages_of_different_topics_do_not_disturb_each_other() {
     let mut fixture = fixture(|service| {
-        service.stage(PIZZA, BAKED, bake).stage(OTHER, BAKED, |pizza, _| Ok(pizza));
+        service.stage(PIZZA, BAKED, bake);
+        service.stage(OTHER, BAKED, |pizza, _| Ok(pizza));
     });
     let made = fixture.handle([pizzas("pizza/0", 0, &["a"]), pizzas("other/0", 3, &["b"])]);
     assert_eq!(made.written(), [r#"baked/0 k={"name":"a!"}"#, r#"baked/0 k={"name":"b"}"#]);

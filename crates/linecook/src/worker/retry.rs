@@ -1,0 +1,312 @@
+//! Trying again what waits, between the polls.
+
+use std::{sync::Arc, time::Duration};
+
+use linecook_log::{Clock, ErrorKind, Member, Partition, Result, TableName, Timestamp, TopicName, TopicPartition};
+
+use super::{
+    Hand, InputIndex, Joined, Step, Taken, Worker,
+    dead_letters::Extent,
+    failing::Handled,
+    joined,
+    pace::Pace,
+    parking::{Kept, LaneName, Parking},
+    recovery::Backoff,
+};
+use crate::{
+    Failure, Service,
+    service::{self, StationIndex},
+};
+
+/// A lane whose first record is to be tried again.
+#[derive(Debug, Clone)]
+pub(crate) struct Due {
+    station: StationIndex,
+    partition: Partition,
+    lane: LaneName,
+}
+
+/// When to try again after an attempt whose commit did not come about.
+#[derive(Debug, Default)]
+pub(super) struct RetryTimer {
+    backoff: Backoff,
+    not_before: Duration,
+}
+
+/// At the longest; others go on meanwhile.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+impl Worker {
+    /// Tries again some of what is due. When that does not come about, the next steps poll and handle what comes without it:
+    /// a topic that is gone keeps nobody from polling, who would be put out for that.
+    ///
+    /// # Errors
+    /// As those of a commit of records that were polled: what is tried again may fail in the same ways.
+    pub(super) fn retry_if_due(&mut self) -> Result<Option<Step>> {
+        if self.clock.monotonic() < self.retry_timer.not_before {
+            return Ok(None);
+        }
+        let retried = self.retry_some();
+        match &retried {
+            Ok(None) => {}
+            Ok(Some(_)) => self.retry_timer = RetryTimer::default(),
+            // It is tried in parts, at once.
+            Err(error) if error.kind() == ErrorKind::Invalid => {}
+            Err(_) => {
+                let wait = self.retry_timer.backoff.next_up_to(LONGEST_WAIT);
+                self.retry_timer.not_before = self.clock.monotonic() + wait;
+            }
+        }
+        retried
+    }
+
+    /// No more of that partition is taken: too much of it waits already. It comes again when there is room.
+    pub(super) fn hold(&mut self, at: &TopicPartition) -> Result<()> {
+        let Joined { member, queue, held, .. } = joined(&mut self.joined);
+        // The member comes first: what is cut off comes again only if it has paused.
+        member.pause(at)?;
+        queue.cut(at);
+        if !held.contains(at) {
+            held.push(at.clone());
+            let limit = self.limits.parked_records;
+            tracing::warn!(
+                service = %self.service.name(), %at,
+                "no more is taken: as many records wait to be tried again as may: parked_records={limit}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Goes on with partitions that there is room for again. With nothing in hand: what the queue has of them comes again.
+    ///
+    /// # Errors
+    /// Those of the member.
+    pub(super) fn resume_held(&mut self) -> Result<()> {
+        let Joined { member, hand, queue, held, .. } = joined(&mut self.joined);
+        let mut index = 0;
+        while let Some(at) = held.get(index) {
+            if hand.has_much_room(at) {
+                member.resume(at)?;
+                queue.forget_polled_of(std::slice::from_ref(at));
+                let at = held.remove(index);
+                tracing::info!(service = %self.service.name(), %at, "there is room again for what is tried again later");
+            } else {
+                index += 1;
+            }
+        }
+        self.health.holds(held);
+        Ok(())
+    }
+
+    /// Tries again some of what is due, in a commit of its own: of one station and one partition.
+    fn retry_some(&mut self) -> Result<Option<Step>> {
+        let Joined { member, hand, queue, .. } = joined(&mut self.joined);
+        if hand.nothing_is_parked() {
+            return Ok(None);
+        }
+        hand.read_parked(&mut **member)?;
+        hand.take_parked_counts().for_each(|(table, at, count)| self.metrics.parks(table, at, count));
+        let now = self.clock.timestamp();
+        let Some(due) = hand.due(now) else { return Ok(None) };
+        let topics = self.service.topics_of_station(due.station);
+        let owned = queue.owned().find(|at| at.partition == due.partition && topics.contains(&&at.topic));
+        let at = owned.expect("what waits is read when its partition is assigned").clone();
+        let offset = queue.committed_offset(&at).expect("it is owned");
+        let station = due.station;
+        let retried = self.retry_beside(due, now);
+        self.health.has_handled();
+        let offsets = vec![(at, offset)];
+        match retried {
+            Ok(()) => self.commit_hand(offsets, Some(station)).map(Some),
+            Err(error) => self.stop_at(error, offsets).map(Some),
+        }
+    }
+
+    /// How long nothing is due.
+    pub(super) fn until_due(&mut self) -> Duration {
+        let hand = &joined(&mut self.joined).hand;
+        if hand.nothing_is_parked() {
+            return Duration::MAX;
+        }
+        let now = self.clock.timestamp();
+        let wait = hand.first_due(now).map_or(Duration::MAX, |(due, _)| due.since(now));
+        wait.max(self.retry_timer.not_before.saturating_sub(self.clock.monotonic()))
+    }
+
+    /// Takes the first record of that lane in hand, and then what else is due of its station and its partition, as far as
+    /// the limits of one commit allow.
+    fn retry_beside(&mut self, first: Due, now: Timestamp) -> Result<()> {
+        let Joined { member, hand, .. } = joined(&mut self.joined);
+        let mut pace = Pace::begin(&*self.clock);
+        let mut next = Some(first);
+        while let Some(due) = next {
+            let kept = hand.first_parked(&due, &mut **member)?;
+            self.health.takes(&kept.from, kept.batch.base(), self.clock.monotonic());
+            let refused = self.isolation.take_refused(&kept.from, kept.batch.base(), Some(due.station));
+            let refused = refused.map(|refused| (&refused.reason, refused.extent));
+            hand.retry(&due, &kept, refused, now, &mut **member, &*self.clock)?;
+            let is_full = hand.output_bytes() >= self.limits.output_bytes || self.isolation.is_one_by_one();
+            if is_full || pace.is_over(self.limits.commit_time, &*self.clock) {
+                break;
+            }
+            next = hand.due_beside(&due, now);
+        }
+        Ok(())
+    }
+}
+
+impl Hand {
+    /// These partitions are owned from here on.
+    pub(super) fn assign<'a>(&mut self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
+        self.of_partitions(partitions, Parking::assign);
+    }
+
+    /// These partitions are not owned any longer. Returns which tables what waited there is kept in.
+    pub(super) fn give_up(&mut self, partitions: &[TopicPartition]) -> Vec<(TableName, Partition)> {
+        self.of_partitions(partitions, Parking::give_up);
+        let kept = |at: &TopicPartition| {
+            let steps = self.service.inputs().iter().filter(|input| input.topic == at.topic).flat_map(|it| &it.steps);
+            steps.map(|step| (self.service.station(step.station).parked.clone(), at.partition)).collect::<Vec<_>>()
+        };
+        partitions.iter().flat_map(kept).collect()
+    }
+
+    fn of_partitions<'a>(
+        &mut self,
+        partitions: impl IntoIterator<Item = &'a TopicPartition>,
+        change: impl Fn(&mut Parking, Partition),
+    ) {
+        for at in partitions {
+            let input = self.service.inputs().iter().find(|input| input.topic == at.topic);
+            for step in input.iter().flat_map(|input| &input.steps) {
+                change(&mut self.parkings[step.station.0], at.partition);
+            }
+        }
+    }
+
+    /// Whether no record waits, and nothing is left to be read that could say otherwise.
+    pub(super) fn nothing_is_parked(&self) -> bool {
+        self.parkings.iter().all(Parking::is_empty)
+    }
+
+    /// Reads what waits in the partitions that were assigned.
+    ///
+    /// # Errors
+    /// Those of `member`; what was not read is read next time.
+    pub(super) fn read_parked(&mut self, member: &mut dyn Member) -> Result<()> {
+        self.parkings.iter_mut().try_for_each(|parking| parking.read(member))
+    }
+
+    /// How many records wait, by the table that they are kept in, where that has changed since this was asked last.
+    pub(super) fn take_parked_counts(&mut self) -> impl Iterator<Item = (&TableName, Partition, u64)> {
+        let stations = self.service.stations().iter().zip(&mut self.parkings);
+        stations.flat_map(|(station, parking)| {
+            parking.take_counts().map(|(partition, count)| (&station.parked, partition, count))
+        })
+    }
+
+    /// Whether one record more of that partition may be taken, should all that it is for put it off.
+    pub(super) fn has_room(&self, input: InputIndex, partition: Partition) -> bool {
+        if !self.is_parking {
+            return true;
+        }
+        let steps = &self.service.inputs()[input.0].steps;
+        steps.iter().all(|step| self.parkings[step.station.0].has_room(partition))
+    }
+
+    /// Whether it is worth while to go on with that partition, after there was no room.
+    pub(super) fn has_much_room(&self, at: &TopicPartition) -> bool {
+        let steps = self.service.inputs().iter().filter(|input| input.topic == at.topic).flat_map(|input| &input.steps);
+        steps.into_iter().all(|step| self.parkings[step.station.0].has_much_room(at.partition))
+    }
+
+    /// What is to be tried again first, and when.
+    fn first_due(&self, now: Timestamp) -> Option<(Timestamp, Due)> {
+        let due = self.parkings.iter().enumerate().filter_map(|(station, parking)| {
+            let (due, partition, lane) = parking.first_due(now)?;
+            Some((due, Due { station: StationIndex(station), partition, lane: lane.clone() }))
+        });
+        due.min_by_key(|(due, _)| *due)
+    }
+
+    /// What has been due for the longest time.
+    pub(crate) fn due(&self, now: Timestamp) -> Option<Due> {
+        self.first_due(now).filter(|(due, _)| *due <= now).map(|(_, due)| due)
+    }
+
+    /// What else is due in the same place.
+    fn due_beside(&self, Due { station, partition, .. }: &Due, now: Timestamp) -> Option<Due> {
+        let (due, lane) = self.parkings[station.0].first_due_of(*partition, now)?;
+        (due <= now).then(|| Due { station: *station, partition: *partition, lane: lane.clone() })
+    }
+
+    /// The first record of a lane.
+    ///
+    /// # Errors
+    /// As [`Parking::first`].
+    pub(crate) fn first_parked(&self, due: &Due, member: &mut dyn Member) -> Result<Kept> {
+        self.parkings[due.station.0].first(due.partition, &due.lane, member)
+    }
+
+    /// Gives the first record of a lane to the step that it waits for, unless its commit was refused before: then it fails.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub(crate) fn retry(
+        &mut self,
+        due: &Due,
+        kept: &Kept,
+        refused: Option<(&Failure, Extent)>,
+        now: Timestamp,
+        member: &mut dyn Member,
+        clock: &dyn Clock,
+    ) -> Result<()> {
+        let Kept { from, batch, attempts, first_failed_at } = kept;
+        let service = Arc::clone(&self.service);
+        let found = step_of(&service, due.station, &from.topic);
+        let (input, step) = found.unwrap_or_else(|| any_step_of(&service, due.station));
+        let first_failed_at = (*attempts > 0).then_some(*first_failed_at);
+        for record in batch.records() {
+            let attempt = attempts.saturating_add(1);
+            let taken = Taken { input, from, record, at: now, attempt, first_failed_at };
+            self.begin_source(input, from, now, attempt);
+            self.count(&taken);
+            let handled = match (refused, found) {
+                (Some((why, extent)), _) => {
+                    self.refuse_by(step, &taken, why, extent, clock)?;
+                    Handled::Done
+                }
+                (None, Some(_)) => self.handle(step, &taken, member, clock)?,
+                (None, None) => {
+                    let failure = Failure::reject("what it waited for does not read its topic any more");
+                    self.refuse_by(step, &taken, &failure, Extent::Whole, clock)?;
+                    Handled::Done
+                }
+            };
+            let parking = &mut self.parkings[due.station.0];
+            match handled {
+                Handled::Done => parking.finish_first(due.partition, &due.lane, now),
+                Handled::PutOff { due: at, failure } => parking.put_off(&due.lane, &taken.parked(&failure), at),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a station does with records of that topic.
+fn step_of<'a>(
+    service: &'a Service,
+    station: StationIndex,
+    topic: &TopicName,
+) -> Option<(InputIndex, &'a service::Step)> {
+    let index = service.inputs().iter().position(|input| input.topic == *topic)?;
+    let step = service.inputs()[index].steps.iter().find(|step| step.station == station)?;
+    Some((InputIndex(index), step))
+}
+
+/// Something that a station does.
+fn any_step_of(service: &Service, station: StationIndex) -> (InputIndex, &service::Step) {
+    let topics = service.topics_of_station(station);
+    let found = topics.first().and_then(|topic| step_of(service, station, topic));
+    found.expect("nothing waits for what reads nothing")
+}
