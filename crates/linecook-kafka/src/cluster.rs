@@ -63,7 +63,7 @@ impl Cluster {
     /// The brokers have not answered.
     pub(crate) fn not_answered(&self) {
         self.news.not_answered();
-        self.fencing.trouble(self.clock.monotonic());
+        self.fencing.silence(self.clock.monotonic());
     }
 
     /// How long an answer may take now.
