@@ -18,6 +18,7 @@ use rdkafka::{TopicPartitionList, consumer::Consumer as _};
 use crate::{
     client::{Consumer, Rebalance},
     native::{
+        member::give_up,
         queue::{Forwarded, Queue},
         topic::Topic,
     },
@@ -135,7 +136,7 @@ fn answer(consumer: &Arc<Consumer>, what: Answer) {
             Answer::Assigned => drop(answering.incremental_assign(&TopicPartitionList::new())),
             Answer::Revoked => {
                 let all = answering.assignment().unwrap_or_default();
-                drop(answering.incremental_unassign(&all)); // it is over in any case
+                drop(give_up(&answering, &all)); // it is over in any case
             }
         }
         drop(answering);

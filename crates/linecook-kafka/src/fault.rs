@@ -74,7 +74,6 @@ pub(crate) fn kind_of(code: Code) -> ErrorKind {
         | Code::InvalidDifferentRecord
         | Code::InvalidTopic
         | Code::InvalidPartitions
-        | Code::InvalidReplicationFactor
         | Code::PolicyViolation
         | Code::InvalidArgument
         | Code::InvalidConfig
@@ -84,6 +83,8 @@ pub(crate) fn kind_of(code: Code) -> ErrorKind {
         | Code::NonEmptyGroup
         | Code::UnsupportedFeature => ErrorKind::Invalid,
         code if is_refusal(code) => ErrorKind::Invalid,
+        // Also that brokers are too few for a topic's replicas: how many those are the cluster says, and one that is on its
+        // way up says at first that none of its brokers is there.
         _ => ErrorKind::Unavailable,
     }
 }

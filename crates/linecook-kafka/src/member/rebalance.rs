@@ -5,8 +5,8 @@ use rdkafka::{TopicPartitionList, consumer::Consumer as _};
 
 use super::{KafkaMember, Open, Over, Share, arrival::Arriving};
 use crate::{
-    client::Rebalance,
-    native::{self, admin::list},
+    client::{self, Rebalance},
+    native::{self, Fault, admin::list},
 };
 
 impl KafkaMember {
@@ -17,13 +17,15 @@ impl KafkaMember {
                 let shares = self.shares_of(&partitions);
                 self.arriving.retain(|arriving| !shares.contains(&arriving.share));
                 let told = self.partitions_told(&shares);
-                self.unassign(open, &told);
+                let removed = self.remove(open, &told);
+                self.answer(native::member::unassign(&open.consumer, &removed));
                 self.forget(&told);
                 Ok((!told.is_empty()).then_some(Poll::Lost(told)))
             }
             Rebalance::Assigned(partitions) => {
                 // Answered with nothing: the partitions are added one by one when they have arrived.
-                self.answer(open.consumer.incremental_assign(&TopicPartitionList::new()));
+                let nothing = TopicPartitionList::new();
+                self.answer(open.consumer.incremental_assign(&nothing).map_err(|error| client::fault_in(&error)));
                 self.check_identity(open)?;
                 self.refusal = None;
                 let now = self.shared.clock.monotonic();
@@ -85,7 +87,8 @@ impl KafkaMember {
         }
         let shares = std::mem::take(&mut self.revoking);
         let told = self.partitions_told(&shares);
-        self.unassign(open, &told);
+        let removed = self.remove(open, &told);
+        self.answer(native::member::give_up(&open.consumer, &removed));
         self.forget(&told);
         // Another process is going to own them: what is here is soon out of date.
         let of_shares: Vec<_> = shares.iter().flat_map(|share| self.table_keys(*share)).collect();
@@ -94,21 +97,21 @@ impl KafkaMember {
         }
     }
 
-    fn unassign(&self, open: &mut Open, partitions: &[TopicPartition]) {
+    /// Ends what is here of partitions that are going to be removed from the client.
+    fn remove(&self, open: &mut Open, partitions: &[TopicPartition]) -> TopicPartitionList {
         for at in partitions {
             open.queues[self.rank_of(at)].forwarded.remove(&at.partition);
         }
         self.end_pauses(open, partitions);
-        let partitions = list(partitions.iter().map(|at| (at, rdkafka::Offset::Invalid)));
-        self.answer(open.consumer.incremental_unassign(&partitions));
         open.owes_answer = false;
+        list(partitions.iter().map(|at| (at, rdkafka::Offset::Invalid)))
     }
 
     /// A rebalance that cannot be answered leaves the member without what it would have got; it is the client's state that
     /// is wrong then.
-    fn answer(&self, outcome: rdkafka::error::KafkaResult<()>) {
-        if let Err(error) = outcome {
-            tracing::warn!(group = %self.spec.group, %error, "a rebalance could not be answered");
+    fn answer(&self, outcome: Result<(), Fault>) {
+        if let Err(Fault { text, .. }) = outcome {
+            tracing::warn!(group = %self.spec.group, error = text, "a rebalance could not be answered");
         }
     }
 

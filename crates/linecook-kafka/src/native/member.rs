@@ -1,11 +1,11 @@
-//! Who a consumer is in its group.
+//! A consumer in its group: who it is, where it stands, and how it gives up partitions.
 
 use std::sync::Arc;
 
 use linecook_log::Offset;
 use rdkafka::{TopicPartitionList, bindings as sys};
 
-use super::{Client, text_of};
+use super::{Client, Fault, error_in, text_of};
 
 /// The consumer's id in its group, as far as it knows; `None` when it is out, or on its way in.
 ///
@@ -45,3 +45,34 @@ pub(crate) fn positions(
         u64::try_from(offset).ok().map(Offset)
     })
 }
+
+/// Gives up partitions that the group wants back: first it is answered with nothing, then they are removed.
+///
+/// librdkafka tells of the assignment that follows a revocation when the partitions that the answer has removed have
+/// stopped. When the consumer is fenced until then, it calls itself until the stack ends. Of an answer without partitions
+/// there is nothing to wait for; they are gone when the assignment that follows is answered, and the group hears no sooner.
+///
+/// # Errors
+/// The consumer is in no state to give anything up.
+pub(crate) fn give_up(consumer: &Arc<impl Client>, partitions: &TopicPartitionList) -> Result<(), Fault> {
+    unassign(consumer, &TopicPartitionList::new())?;
+    unassign(consumer, partitions)
+}
+
+/// Removes partitions from those that the consumer reads, which is also the answer when the group says that it has lost
+/// them.
+///
+/// # Errors
+/// The consumer is in no state for it.
+pub(crate) fn unassign(consumer: &Arc<impl Client>, partitions: &TopicPartitionList) -> Result<(), Fault> {
+    // SAFETY: client and list are alive, and the list is copied; the error is ours.
+    unsafe {
+        let error = sys::rd_kafka_incremental_unassign(consumer.native(), partitions.ptr());
+        let fault = error_in(error);
+        sys::rd_kafka_error_destroy(error);
+        fault.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests;

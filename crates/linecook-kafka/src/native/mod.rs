@@ -7,7 +7,7 @@
 //! | `deliveries` | events of a producer one by one: `BaseProducer::poll` waits its whole time, and hides whether a failed record may have been stored |
 //! | `topic` | topics that a client looks for before a partition of them is assigned |
 //! | `produce` | records sent without an allocation each |
-//! | `member` | generation and member id of a consumer: who is out of its group must not commit as if it had none |
+//! | `member` | generation and member id of a consumer: who is out of its group must not commit as if it had none; a revocation answered so that nothing can come in between |
 //! | `brokers` | a client that was told that there are no brokers forgets all that it knows |
 //! | `admin` | requests that rdkafka has no method for: offsets of groups, stable or not, ends of partitions at either isolation |
 //!
@@ -70,6 +70,19 @@ impl Fault {
 /// `None` for no error.
 fn fault_of(error: sys::rd_kafka_resp_err_t) -> Option<RDKafkaErrorCode> {
     (error != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| error.into())
+}
+
+/// What an error says; `None` for none.
+///
+/// # Safety
+/// `error` is null or alive.
+unsafe fn error_in(error: *const sys::rd_kafka_error_t) -> Option<Fault> {
+    // SAFETY: as the caller has promised.
+    unsafe {
+        let code: RDKafkaErrorCode = sys::rd_kafka_error_code(error).into();
+        let is_error = !error.is_null() && code != RDKafkaErrorCode::NoError;
+        is_error.then(|| Fault::new(code, text_of(sys::rd_kafka_error_string(error))))
+    }
 }
 
 /// A text that librdkafka owns.

@@ -344,3 +344,15 @@ fn what_the_broker_finds_too_large_is_refused_with_its_size_and_the_member_goes_
     kitchen.append(&log, &at(&target, 0), [7]);
     assert_eq!(read_all(&log, &at(&target, 0)), [6, 7]);
 }
+
+/// A cluster on its way up says that none of its brokers is there. A service that was started at that moment ended with
+/// that for its reason.
+#[test]
+fn topics_for_which_there_are_too_few_brokers_are_waited_for() {
+    let broker = Broker::start(Options::default().property("default.replication.factor", "3")).unwrap();
+    let kitchen = Kitchen::on(&broker.bootstrap_servers());
+    let log = kitchen.open("cook");
+    let error = log.create_topics(&[TopicSpec { name: kitchen.name("orders"), partition_count: 1 }]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", error.chain());
+    assert!(error.chain().contains("replication factor"), "{}", error.chain());
+}

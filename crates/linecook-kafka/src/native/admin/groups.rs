@@ -9,8 +9,8 @@ use rdkafka::{
     error::RDKafkaErrorCode,
 };
 
-use super::{Options, ask, error_in, list, native_offset, partitions, results, topics::c_string};
-use crate::native::{Client, Fault, text_of};
+use super::{Options, ask, list, native_offset, partitions, results, topics::c_string};
+use crate::native::{Client, Fault, error_in, text_of};
 
 /// Whether offsets of a transaction that is not finished are waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

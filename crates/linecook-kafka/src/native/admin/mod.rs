@@ -104,19 +104,6 @@ fn ask(
     }
 }
 
-/// What an error says; `None` for none.
-///
-/// # Safety
-/// `error` is null or alive.
-unsafe fn error_in(error: *const sys::rd_kafka_error_t) -> Option<Fault> {
-    // SAFETY: as the caller has promised.
-    unsafe {
-        let code: RDKafkaErrorCode = sys::rd_kafka_error_code(error).into();
-        let is_error = !error.is_null() && code != RDKafkaErrorCode::NoError;
-        is_error.then(|| Fault::new(code, text_of(sys::rd_kafka_error_string(error))))
-    }
-}
-
 /// A list of results.
 ///
 /// # Safety

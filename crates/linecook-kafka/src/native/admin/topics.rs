@@ -15,7 +15,7 @@ use rdkafka::{
 };
 
 use super::{Options, ask, results};
-use crate::native::{Client, Fault, fault_of, queue::millis, text_of};
+use crate::native::{Client, Fault, error_in, fault_of, queue::millis, text_of};
 
 /// A topic that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +154,7 @@ unsafe fn id_of(
     // SAFETY: as the caller has promised; the texts are the answer's.
     unsafe {
         let name = TopicName::new(text_of(sys::rd_kafka_TopicDescription_name(topic))).ok()?;
-        let id = match super::error_in(sys::rd_kafka_TopicDescription_error(topic)) {
+        let id = match error_in(sys::rd_kafka_TopicDescription_error(topic)) {
             None => {
                 let id = sys::rd_kafka_TopicDescription_topic_id(topic);
                 Ok(text_of(sys::rd_kafka_Uuid_base64str(id)))
