@@ -42,7 +42,7 @@ use self::{
     expiry::ExpiryTimer,
     pace::Pace,
     queue::{Queue, Waiting},
-    recovery::{Backoff, Isolation},
+    recovery::{Backoff, Isolation, Refused, Remedy},
     retry::RetryTimer,
 };
 pub use self::{
@@ -304,7 +304,8 @@ impl Worker {
             }
             let taken = Taken::new(*input, from, record, at);
             match self.isolation.take_refused(from, record.offset, None) {
-                Some(refused) => hand.refuse(taken, &refused.reason, refused.extent, &*self.clock)?,
+                Some(Refused { remedy: Remedy::Apart, .. }) => hand.take_apart(taken, &*self.clock)?,
+                Some(refused) => hand.refuse(taken, &refused.reason, refused.extent(), &*self.clock)?,
                 None => hand.take(taken, &mut **member, &*self.clock)?,
             }
             queue.take(index, record.offset.plus(1));

@@ -15,7 +15,7 @@ use crate::Random;
 /// topics, or of the table: before one is renamed, `linecook_parked_records` has to be 0.
 ///
 /// What cannot get better is not tried again: [`Failure::reject`], a panic, a value that does not decode, an output that the
-/// log does not take. Nor is a record that is so large that it does not fit into a row together with what is known of it.
+/// log does not take, at the stage that has made it. Nor is a record that is so large that it does not fit into a row together with what is known of it.
 /// That, and the last attempt, is what the policies differ in.
 ///
 /// ```

@@ -196,6 +196,22 @@ impl Hand {
         moved.map_err(|error| Failure::reject(format!("it cannot be moved to the partition of its key: {error}")))
     }
 
+    /// Lets a record wait for every stage and table that it is for, unseen by them: each gets it in a commit of its own.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub(crate) fn take_apart(&mut self, taken: Taken<'_>, clock: &dyn Clock) -> Result<()> {
+        self.count(&taken);
+        let service = Arc::clone(&self.service);
+        let input = &service.inputs()[taken.input.0];
+        let other_place = self.other_place(input, &taken);
+        for step in input.steps.iter().filter(|step| other_place.is_none() || !step.is_keyed()) {
+            self.parkings[step.station.0].queue(taken.from, &taken.record, taken.at);
+            self.is_parking = true;
+        }
+        other_place.map_or(Ok(()), |place| self.take_misplaced(input, &taken, place, clock))
+    }
+
     /// Lets the record fail everywhere, unseen by any handler, with that much of it in its letters.
     ///
     /// # Errors

@@ -59,6 +59,14 @@ pub(super) struct Parked<'a> {
     pub(super) reason: &'a str,
 }
 
+impl<'a> Parked<'a> {
+    /// One that has not been tried.
+    fn untried(from: &'a TopicPartition, record: &Record<'a>) -> Self {
+        let never = Timestamp(0);
+        Self { from, record: *record, attempts: 0, first_failed_at: never, last_failed_at: never, reason: "" }
+    }
+}
+
 /// The lanes of one partition, of which there is one at least.
 #[derive(Debug, Default)]
 struct Lanes {
@@ -219,12 +227,16 @@ impl Parking {
         layout::put_lane_name(from, record, &mut self.name);
         let Some((name, lane)) = lanes.by_name.get_key_value(&self.name[..]) else { return false };
         let (name, lane) = (name.clone(), *lane);
-        let never = Timestamp(0);
-        let parked =
-            Parked { from, record: *record, attempts: 0, first_failed_at: never, last_failed_at: never, reason: "" };
-        self.put_record(&name, lane.next, &parked);
+        self.put_record(&name, lane.next, &Parked::untried(from, record));
         self.set(from.partition, &name, Some(Lane { next: lane.next + 1, ..lane }));
         true
+    }
+
+    /// Lets a record wait that was not tried: behind those of its key, or else until then.
+    pub(super) fn queue(&mut self, from: &TopicPartition, record: &Record<'_>, due: Timestamp) {
+        if !self.queue_behind(from, record) {
+            self.begin(&Parked::untried(from, record), due);
+        }
     }
 
     /// A record of a key of which none waits begins to.

@@ -5,7 +5,7 @@
 //! | `Fenced` | some partition is another's | poll, which tells which; go on with the rest |
 //! | `Fenced`, from a poll | another worker has this one's name | end: two that join again and again would only put each other out |
 //! | `Full`, `Unavailable` | nothing happened | wait, take the same records in hand again |
-//! | `Invalid` | the log never takes this commit | commit record by record; the one it does not take is a dead letter, with less and less of the record in it |
+//! | `Invalid` | the log never takes this commit | commit record by record, and the one it does not take step by step: it is a dead letter of the step whose commit it does not take, with less and less of the record in it |
 //! | `Unknown` | it may have happened | drop the member, join again |
 //!
 //! Why a refused commit is computed again and not kept: the log takes it by value and repeats its records, and handlers
@@ -93,11 +93,37 @@ pub(super) struct Refused {
     is_in_hand: bool,
     /// What the log said, no longer than that of any other letter.
     pub(super) reason: Failure,
-    /// How much of it the letter has that is tried next.
-    pub(super) extent: Extent,
+    pub(super) remedy: Remedy,
+}
+
+/// What is done with a record whose commit was invalid by itself, one after the other until a commit is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// It is of several steps, and what one of them made of it is to be no fault of the others: it waits for each of them,
+    /// which then have commits of their own.
+    Apart,
+    /// It fails, with that much of it in its letter.
+    Fail(Extent),
+}
+
+impl Remedy {
+    fn next(self) -> Option<Self> {
+        match self {
+            Self::Apart => Some(Self::Fail(Extent::Whole)),
+            Self::Fail(extent) => extent.less().map(Self::Fail),
+        }
+    }
 }
 
 impl Refused {
+    /// How much of the record its letter has.
+    pub(super) fn extent(&self) -> Extent {
+        match self.remedy {
+            Remedy::Apart => Extent::Whole,
+            Remedy::Fail(extent) => extent,
+        }
+    }
+
     fn is(&self, at: &TopicPartition, offset: Offset, station: Option<StationIndex>) -> bool {
         self.offset == offset && self.at == *at && self.station == station
     }
@@ -144,21 +170,22 @@ impl Isolation {
         self.refused.iter_mut().for_each(|refused| refused.is_in_hand = false);
     }
 
-    /// The commit tried last was invalid. Returns whether anything is left to be tried.
-    fn was_invalid(&mut self, attempt: Option<Attempt>, error: &Error) -> bool {
+    /// The commit tried last was invalid. If it was of one record, `remedy` is what is done with that first. Returns whether
+    /// anything is left to be tried.
+    fn was_invalid(&mut self, attempt: Option<Attempt>, remedy: Remedy, error: &Error) -> bool {
         let Some(Attempt { record_count, first: (at, offset), station }) = attempt else { return false };
         if record_count > 1 {
             self.one_by_one_count = record_count;
             return true;
         }
         if let Some(refused) = self.refused.iter_mut().find(|refused| refused.is(&at, offset, station)) {
-            // Its letter was in the commit and nothing else.
-            let less = refused.extent.less();
-            refused.extent = less.unwrap_or(refused.extent);
-            return less.is_some();
+            // Rows or a letter of it were in the commit, and nothing else.
+            let next = refused.remedy.next();
+            refused.remedy = next.unwrap_or(refused.remedy);
+            return next.is_some();
         }
         let reason = Failure::reject(format!("the log does not take what came of it: {}", error.chain()));
-        self.refused.push(Refused { at, offset, station, is_in_hand: false, reason, extent: Extent::Whole });
+        self.refused.push(Refused { at, offset, station, is_in_hand: false, reason, remedy });
         true
     }
 }
@@ -169,6 +196,7 @@ impl Worker {
         self.metrics.failed(error.kind());
         self.drop_hand();
         let attempt = self.isolation.attempt.take();
+        let remedy = self.first_remedy(attempt.as_ref());
         match error.kind() {
             ErrorKind::Fenced if !self.is_replaced() => Ok(self.was_fenced(&error)),
             ErrorKind::Full | ErrorKind::Unavailable => Ok(self.blocked(&error)),
@@ -176,7 +204,7 @@ impl Worker {
                 self.drop_member();
                 Ok(self.blocked(&error))
             }
-            ErrorKind::Invalid if self.isolation.was_invalid(attempt, &error) => {
+            ErrorKind::Invalid if self.isolation.was_invalid(attempt, remedy, &error) => {
                 tracing::info!(service = %self.service.name(), "refused, and tried in parts: {}", error.chain());
                 Ok(Step::Again)
             }
@@ -185,6 +213,13 @@ impl Worker {
                 Err(error)
             }
         }
+    }
+
+    /// What is done first with a record whose commit is invalid. One that was tried again is of one step.
+    fn first_remedy(&self, attempt: Option<&Attempt>) -> Remedy {
+        let topic = attempt.filter(|attempt| attempt.station.is_none()).map(|attempt| &attempt.first.0.topic);
+        let is_shared = self.service.inputs().iter().any(|input| Some(&input.topic) == topic && input.steps.len() > 1);
+        if is_shared { Remedy::Apart } else { Remedy::Fail(Extent::Whole) }
     }
 
     /// What was taken in hand has come to an error. If that is a record that may not be left out, those before it are
@@ -283,7 +318,7 @@ mod tests {
         let mut isolation = Isolation::default();
         isolation.attempted(1, Some((words.clone(), Offset(7))), None);
         let attempt = isolation.attempt.take();
-        assert!(isolation.was_invalid(attempt, &Error::invalid("é".repeat(1 << 20))));
+        assert!(isolation.was_invalid(attempt, Remedy::Fail(Extent::Whole), &Error::invalid("é".repeat(1 << 20))));
         assert!(isolation.take_refused(&words, Offset(7), None).unwrap().reason.reason().len() <= 1024);
     }
 }

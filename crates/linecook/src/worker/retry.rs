@@ -143,7 +143,7 @@ impl Worker {
             let kept = hand.first_parked(&due, &mut **member)?;
             self.health.takes(&kept.from, kept.batch.base(), self.clock.monotonic());
             let refused = self.isolation.take_refused(&kept.from, kept.batch.base(), Some(due.station));
-            let refused = refused.map(|refused| (&refused.reason, refused.extent));
+            let refused = refused.map(|refused| (&refused.reason, refused.extent()));
             hand.retry(&due, &kept, refused, now, &mut **member, &*self.clock)?;
             let is_full = hand.output_bytes() >= self.limits.output_bytes || self.isolation.is_one_by_one();
             if is_full || pace.is_over(self.limits.commit_time, &*self.clock) {

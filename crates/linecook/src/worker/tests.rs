@@ -2,4 +2,5 @@ mod handling;
 mod holding;
 mod moving;
 mod recovering;
+mod refusing;
 mod retrying;
