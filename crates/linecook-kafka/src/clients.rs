@@ -18,7 +18,6 @@ use rdkafka::{TopicPartitionList, consumer::Consumer as _};
 use crate::{
     client::{Consumer, Rebalance},
     native::{
-        member::give_up,
         queue::{Forwarded, Queue},
         topic::Topic,
     },
@@ -122,7 +121,7 @@ impl Drop for Open {
 enum Answer {
     /// Nothing of it is taken.
     Assigned,
-    /// All is given up.
+    /// What is to be given up is, when the client leaves.
     Revoked,
 }
 
@@ -132,12 +131,10 @@ fn answer(consumer: &Arc<Consumer>, what: Answer) {
     let is_answered = Arc::<AtomicBool>::default();
     let (answering, answered) = (Arc::clone(consumer), Arc::clone(&is_answered));
     let thread = thread::Builder::new().name("kafka-end".into()).spawn(move || {
+        let nothing = TopicPartitionList::new();
         match what {
-            Answer::Assigned => drop(answering.incremental_assign(&TopicPartitionList::new())),
-            Answer::Revoked => {
-                let all = answering.assignment().unwrap_or_default();
-                drop(give_up(&answering, &all)); // it is over in any case
-            }
+            Answer::Assigned => drop(answering.incremental_assign(&nothing)),
+            Answer::Revoked => drop(answering.incremental_unassign(&nothing)), // it is over in any case
         }
         drop(answering);
         answered.store(true, Ordering::Release);

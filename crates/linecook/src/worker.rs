@@ -201,6 +201,7 @@ impl Worker {
             // nothing of it is in hand: whoever polls has committed what it took, or has dropped it.
             Poll::Revoking(partitions) | Poll::Lost(partitions) => {
                 joined.held.retain(|at| !partitions.contains(at));
+                self.isolation.forget(&partitions);
                 self.metrics.gave_up(&partitions, &joined.hand.give_up(&partitions));
                 self.moved(|queue| queue.give_up(&partitions))
             }
@@ -305,7 +306,9 @@ impl Worker {
             let taken = Taken::new(*input, from, record, at);
             match self.isolation.take_refused(from, record.offset, None) {
                 Some(Refused { remedy: Remedy::Apart, .. }) => hand.take_apart(taken, &*self.clock)?,
-                Some(refused) => hand.refuse(taken, &refused.reason, refused.extent(), &*self.clock)?,
+                Some(Refused { remedy: Remedy::Fail(extent), reason, .. }) => {
+                    hand.refuse(taken, reason, *extent, &*self.clock)?;
+                }
                 None => hand.take(taken, &mut **member, &*self.clock)?,
             }
             queue.take(index, record.offset.plus(1));

@@ -17,8 +17,9 @@ impl KafkaMember {
                 let shares = self.shares_of(&partitions);
                 self.arriving.retain(|arriving| !shares.contains(&arriving.share));
                 let told = self.partitions_told(&shares);
-                let removed = self.remove(open, &told);
-                self.answer(native::member::unassign(&open.consumer, &removed));
+                let lost = self.let_go(open, &told);
+                self.answer(native::member::lose(&open.consumer, &lost));
+                open.owes_answer = false;
                 self.forget(&told);
                 Ok((!told.is_empty()).then_some(Poll::Lost(told)))
             }
@@ -87,8 +88,9 @@ impl KafkaMember {
         }
         let shares = std::mem::take(&mut self.revoking);
         let told = self.partitions_told(&shares);
-        let removed = self.remove(open, &told);
-        self.answer(native::member::give_up(&open.consumer, &removed));
+        let wanted = self.let_go(open, &told);
+        self.answer(native::member::give_up(&open.consumer, &wanted));
+        open.owes_answer = false;
         self.forget(&told);
         // Another process is going to own them: what is here is soon out of date.
         let of_shares: Vec<_> = shares.iter().flat_map(|share| self.table_keys(*share)).collect();
@@ -97,13 +99,12 @@ impl KafkaMember {
         }
     }
 
-    /// Ends what is here of partitions that are going to be removed from the client.
-    fn remove(&self, open: &mut Open, partitions: &[TopicPartition]) -> TopicPartitionList {
+    /// Ends what is here of partitions. Returns them as the client is told of them.
+    fn let_go(&self, open: &mut Open, partitions: &[TopicPartition]) -> TopicPartitionList {
         for at in partitions {
             open.queues[self.rank_of(at)].forwarded.remove(&at.partition);
         }
         self.end_pauses(open, partitions);
-        open.owes_answer = false;
         list(partitions.iter().map(|at| (at, rdkafka::Offset::Invalid)))
     }
 

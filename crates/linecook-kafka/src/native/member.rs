@@ -49,22 +49,28 @@ pub(crate) fn positions(
 /// Gives up partitions that the group wants back: first it is answered with nothing, then they are removed.
 ///
 /// librdkafka tells of the assignment that follows a revocation when the partitions that the answer has removed have
-/// stopped. When the consumer is fenced until then, it calls itself until the stack ends. Of an answer without partitions
-/// there is nothing to wait for; they are gone when the assignment that follows is answered, and the group hears no sooner.
+/// stopped. When the consumer is fenced until then and has no others left, it calls itself until the stack ends. An answer
+/// without partitions has nothing to wait for, as long as offsets are given with each assignment and none are committed by
+/// the client itself. The group hears no sooner: the client joins again when all that it is to stop has stopped.
 ///
 /// # Errors
 /// The consumer is in no state to give anything up.
 pub(crate) fn give_up(consumer: &Arc<impl Client>, partitions: &TopicPartitionList) -> Result<(), Fault> {
     unassign(consumer, &TopicPartitionList::new())?;
-    unassign(consumer, partitions)
+    if partitions.count() == 0 { Ok(()) } else { unassign(consumer, partitions) }
 }
 
-/// Removes partitions from those that the consumer reads, which is also the answer when the group says that it has lost
-/// them.
+/// Takes note of it that partitions were lost. Nothing follows that but that the client joins again.
 ///
 /// # Errors
 /// The consumer is in no state for it.
-pub(crate) fn unassign(consumer: &Arc<impl Client>, partitions: &TopicPartitionList) -> Result<(), Fault> {
+pub(crate) fn lose(consumer: &Arc<impl Client>, partitions: &TopicPartitionList) -> Result<(), Fault> {
+    unassign(consumer, partitions)
+}
+
+/// Removes partitions from those that the consumer reads; the first time after the group has wanted something that is the
+/// answer.
+fn unassign(consumer: &Arc<impl Client>, partitions: &TopicPartitionList) -> Result<(), Fault> {
     // SAFETY: client and list are alive, and the list is copied; the error is ours.
     unsafe {
         let error = sys::rd_kafka_incremental_unassign(consumer.native(), partitions.ptr());

@@ -7,7 +7,7 @@
 //! | `deliveries` | events of a producer one by one: `BaseProducer::poll` waits its whole time, and hides whether a failed record may have been stored |
 //! | `topic` | topics that a client looks for before a partition of them is assigned |
 //! | `produce` | records sent without an allocation each |
-//! | `member` | generation and member id of a consumer: who is out of its group must not commit as if it had none; a revocation answered so that nothing can come in between |
+//! | `member` | generation and member id of a consumer: who is out of its group must not commit as if it had none; partitions given up so that to be fenced meanwhile does no harm |
 //! | `brokers` | a client that was told that there are no brokers forgets all that it knows |
 //! | `admin` | requests that rdkafka has no method for: offsets of groups, stable or not, ends of partitions at either isolation |
 //!

@@ -66,8 +66,9 @@ impl FailurePolicy {
         }
     }
 
-    /// The worker ends with an error that names the record, when those before it are committed. Nothing of the record is, and
-    /// whoever gets its partition next begins with it. For services that may not leave anything out. Attempts as in [`skip`](Self::skip).
+    /// The worker ends with an error that names the record, when those before it are committed. What is of this stage or
+    /// table is not, and whoever gets the partition next tries it again. For services that may not leave anything out. Attempts
+    /// as in [`skip`](Self::skip).
     pub const fn stop() -> Self {
         Self { in_the_end: InTheEnd::Stop, ..Self::skip() }
     }

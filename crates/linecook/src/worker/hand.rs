@@ -196,7 +196,7 @@ impl Hand {
         moved.map_err(|error| Failure::reject(format!("it cannot be moved to the partition of its key: {error}")))
     }
 
-    /// Lets a record wait for every stage and table that it is for, unseen by them: each gets it in a commit of its own.
+    /// Lets a record wait for every stage and table that it is for, unseen by them: each gets it in a commit without the others.
     ///
     /// # Errors
     /// As [`take`](Self::take).
@@ -206,7 +206,7 @@ impl Hand {
         let input = &service.inputs()[taken.input.0];
         let other_place = self.other_place(input, &taken);
         for step in input.steps.iter().filter(|step| other_place.is_none() || !step.is_keyed()) {
-            self.parkings[step.station.0].queue(taken.from, &taken.record, taken.at);
+            self.parkings[step.station.0].wait_untried(taken.from, &taken.record, taken.at);
             self.is_parking = true;
         }
         other_place.map_or(Ok(()), |place| self.take_misplaced(input, &taken, place, clock))

@@ -7,7 +7,7 @@
 //!    lane of key "12"   12:00:01 ◄─┴─ record 0, tried once
 //! ```
 //!
-//! A record that is to be tried again is the first of a *lane*; later records of its key queue up behind it, whatever topic
+//! A record that is to be tried again, or to be given to its station in a commit of its own, is the first of a *lane*; later records of its key queue up behind it, whatever topic
 //! of the station they are from. All of it are rows of a table beside the station, written in the commit that moves the
 //! offsets past them, so other keys go on and a restart loses nothing. In memory is when each lane is due, and how long
 //! it is: with no lanes a record costs one look at an empty map.
@@ -52,7 +52,7 @@ impl Lane {
 pub(super) struct Parked<'a> {
     pub(super) from: &'a TopicPartition,
     pub(super) record: Record<'a>,
-    /// How often it was tried; never, if it waits behind another.
+    /// How often it was tried; never, if it waits behind another, or was taken apart.
     pub(super) attempts: u16,
     pub(super) first_failed_at: Timestamp,
     pub(super) last_failed_at: Timestamp,
@@ -232,8 +232,8 @@ impl Parking {
         true
     }
 
-    /// Lets a record wait that was not tried: behind those of its key, or else until then.
-    pub(super) fn queue(&mut self, from: &TopicPartition, record: &Record<'_>, due: Timestamp) {
+    /// Lets a record wait that was not tried: behind those of its key if some wait, to be due at that time if none does.
+    pub(super) fn wait_untried(&mut self, from: &TopicPartition, record: &Record<'_>, due: Timestamp) {
         if !self.queue_behind(from, record) {
             self.begin(&Parked::untried(from, record), due);
         }

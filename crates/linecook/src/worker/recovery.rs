@@ -64,7 +64,7 @@ impl Backoff {
 pub(super) struct Isolation {
     /// How many records are still to be committed one by one.
     one_by_one_count: usize,
-    /// Records that are to fail, since their commits were invalid by themselves.
+    /// Records whose commits were invalid by themselves.
     refused: Vec<Refused>,
     /// The commit that has failed.
     attempt: Option<Attempt>,
@@ -116,14 +116,6 @@ impl Remedy {
 }
 
 impl Refused {
-    /// How much of the record its letter has.
-    pub(super) fn extent(&self) -> Extent {
-        match self.remedy {
-            Remedy::Apart => Extent::Whole,
-            Remedy::Fail(extent) => extent,
-        }
-    }
-
     fn is(&self, at: &TopicPartition, offset: Offset, station: Option<StationIndex>) -> bool {
         self.offset == offset && self.at == *at && self.station == station
     }
@@ -165,6 +157,11 @@ impl Isolation {
         self.fenced_count = 0;
     }
 
+    /// These partitions are another's: what was refused of them may be other records when they come back.
+    pub(super) fn forget(&mut self, partitions: &[TopicPartition]) {
+        self.refused.retain(|refused| !partitions.contains(&refused.at));
+    }
+
     /// Nothing is in hand any more.
     fn drop_hand(&mut self) {
         self.refused.iter_mut().for_each(|refused| refused.is_in_hand = false);
@@ -179,7 +176,7 @@ impl Isolation {
             return true;
         }
         if let Some(refused) = self.refused.iter_mut().find(|refused| refused.is(&at, offset, station)) {
-            // Rows or a letter of it were in the commit, and nothing else.
+            // No handler has had it: its rows or its letter were in the commit, and a copy at most that was moved.
             let next = refused.remedy.next();
             refused.remedy = next.unwrap_or(refused.remedy);
             return next.is_some();
@@ -258,6 +255,7 @@ impl Worker {
         if let Some(joined) = self.joined.take() {
             let Joined { queue, mut hand, .. } = joined;
             let owned: Vec<_> = queue.owned().cloned().collect();
+            self.isolation.forget(&owned);
             self.metrics.gave_up(&owned, &hand.give_up(&owned));
         }
         self.health.owns(Vec::new());

@@ -11,10 +11,11 @@ use super::{
     joined,
     pace::Pace,
     parking::{Kept, LaneName, Parking},
-    recovery::Backoff,
+    recovery::{Backoff, Remedy},
 };
 use crate::{
     Failure, Service,
+    failure::InTheEnd,
     service::{self, StationIndex},
 };
 
@@ -143,7 +144,10 @@ impl Worker {
             let kept = hand.first_parked(&due, &mut **member)?;
             self.health.takes(&kept.from, kept.batch.base(), self.clock.monotonic());
             let refused = self.isolation.take_refused(&kept.from, kept.batch.base(), Some(due.station));
-            let refused = refused.map(|refused| (&refused.reason, refused.extent()));
+            let refused = refused.and_then(|refused| match refused.remedy {
+                Remedy::Fail(extent) => Some((&refused.reason, extent)),
+                Remedy::Apart => None, // it is of one station already
+            });
             hand.retry(&due, &kept, refused, now, &mut **member, &*self.clock)?;
             let is_full = hand.output_bytes() >= self.limits.output_bytes || self.isolation.is_one_by_one();
             if is_full || pace.is_over(self.limits.commit_time, &*self.clock) {
@@ -220,13 +224,15 @@ impl Hand {
         steps.into_iter().all(|step| self.parkings[step.station.0].has_much_room(at.partition))
     }
 
-    /// What is to be tried again first, and when.
+    /// What is to be tried again first, and when. Of what is due at the same time, who may end the worker comes last: those
+    /// who share the record with it would not get it.
     fn first_due(&self, now: Timestamp) -> Option<(Timestamp, Due)> {
+        let may_end = |due: &Due| self.service.station(due.station).policy.in_the_end() == InTheEnd::Stop;
         let due = self.parkings.iter().enumerate().filter_map(|(station, parking)| {
             let (due, partition, lane) = parking.first_due(now)?;
             Some((due, Due { station: StationIndex(station), partition, lane: lane.clone() }))
         });
-        due.min_by_key(|(due, _)| *due)
+        due.min_by_key(|(at, due)| (*at, may_end(due)))
     }
 
     /// What has been due for the longest time.

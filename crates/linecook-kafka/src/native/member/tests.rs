@@ -115,7 +115,8 @@ fn is_put_out(member: &Arc<Plain>) -> bool {
 /// had been told to give up partitions, so that another of its process could have them, and was fenced, by itself, before
 /// they had stopped. librdkafka then calls itself until the stack ends (`rd_kafka_rebalance_op_incr`, by way of
 /// `rd_kafka_assignment_serve` and `rd_kafka_cgrp_incr_unassign_done`): it forgets that an assignment follows the
-/// revocation only after it has told of it. When this fails, it takes the process along.
+/// revocation only after it has told of it. That goes on for as long as there is nothing to stop, so the member gives up all
+/// that it has. When this fails, it takes the process along.
 #[test]
 fn a_member_that_is_put_out_while_its_partitions_stop_ends_alone() {
     let cluster = MockCluster::new(1).unwrap();

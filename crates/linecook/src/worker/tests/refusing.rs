@@ -196,18 +196,19 @@ fn what_one_step_makes_is_no_fault_of_the_others() {
     assert!(all["seen"].last().unwrap().ends_with(r#"["a","much too long","b"]"#), "{:?}", all["seen"]);
 }
 
+/// It is the first that reads the record; had it been tried first, the other would never have got it.
 #[test]
 fn who_may_leave_nothing_out_ends_for_what_is_its_own_and_the_others_are_through_with_it() {
     let mut fixture = fixture(|service| {
-        service.stage(WORDS, MEASURED, |word, _| Ok(word.len() as u64));
         service.stage(WORDS, SHOUTED, |word, _| Ok(word.to_uppercase())).on_failure(FailurePolicy::stop());
+        service.stage(WORDS, MEASURED, |word, _| Ok(word.len() as u64));
     });
     fixture.script().largest_value_bytes = Some(5);
     let (all, ended) = all_of(&mut fixture, &["a", "much too long"]);
     assert!(ended.as_ref().is_some_and(|why| why.contains("stage=shouted")), "{ended:?}");
-    assert_eq!(
-        (&*all["measured/0"], &*all["shouted/0"]),
-        (&["k=1".into(), "k=13".into()][..], &["k=\"A\"".into()][..])
+    let expected = [("measured/0", vec!["k=1", "k=13"]), ("shouted/0", vec!["k=\"A\""])];
+    assert!(
+        all.iter().map(|(place, what)| (place.as_str(), what.iter().map(String::as_str).collect())).eq(expected),
+        "{all:?}"
     );
-    assert_eq!(all.len(), 2, "{all:?}");
 }
