@@ -15,8 +15,8 @@ use crate::Random;
 /// topics, or of the table: before one is renamed, `linecook_parked_records` has to be 0.
 ///
 /// What cannot get better is not tried again: [`Failure::reject`], a panic, a value that does not decode, an output that the
-/// log does not take, at the stage that has made it. Nor is a record that is so large that it does not fit into a row together with what is known of it.
-/// That, and the last attempt, is what the policies differ in.
+/// log does not take, at the stage that has made it. Nor is a record that is so large that it does not fit into a row
+/// together with what is known of it. That, and the last attempt, is what the policies differ in.
 ///
 /// ```
 /// use std::time::Duration;
@@ -67,8 +67,8 @@ impl FailurePolicy {
     }
 
     /// The worker ends with an error that names the record, when those before it are committed. What is of this stage or
-    /// table is not, and whoever gets the partition next tries it again. For services that may not leave anything out. Attempts
-    /// as in [`skip`](Self::skip).
+    /// table is not, and whoever gets the partition next tries it again. For services that may not leave anything out.
+    /// Attempts as in [`skip`](Self::skip).
     pub const fn stop() -> Self {
         Self { in_the_end: InTheEnd::Stop, ..Self::skip() }
     }

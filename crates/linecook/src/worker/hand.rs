@@ -196,7 +196,8 @@ impl Hand {
         moved.map_err(|error| Failure::reject(format!("it cannot be moved to the partition of its key: {error}")))
     }
 
-    /// Lets a record wait for every stage and table that it is for, unseen by them: each gets it in a commit without the others.
+    /// Lets a record wait for every stage and table that it is for, unseen by them: each gets it in a commit without the
+    /// others.
     ///
     /// # Errors
     /// As [`take`](Self::take).

@@ -7,10 +7,10 @@
 //!    lane of key "12"   12:00:01 ◄─┴─ record 0, tried once
 //! ```
 //!
-//! A record that is to be tried again, or to be given to its station in a commit of its own, is the first of a *lane*; later records of its key queue up behind it, whatever topic
-//! of the station they are from. All of it are rows of a table beside the station, written in the commit that moves the
-//! offsets past them, so other keys go on and a restart loses nothing. In memory is when each lane is due, and how long
-//! it is: with no lanes a record costs one look at an empty map.
+//! A record that is to be tried again, or to be given to its station in a commit without others, is the first of a *lane*;
+//! later records of its key queue up behind it, whatever topic of the station they are from. All of it are rows of a table
+//! beside the station, written in the commit that moves the offsets past them, so other keys go on and a restart loses
+//! nothing. In memory is when each lane is due, and how long it is: with no lanes a record costs one look at an empty map.
 
 mod layout;
 
