@@ -44,7 +44,7 @@ pub(crate) struct Open {
     pub(crate) consumer: Arc<Consumer>,
     /// Whether the group waits for partitions to be given up.
     pub(crate) owes_answer: bool,
-    /// Always there once the member has joined.
+    /// Always there once the member has joined; a visitor has none.
     pub(crate) transactions: Option<Transactions>,
     /// A client for rows on their way, while there are some.
     pub(crate) restoring: Option<Arc<Consumer>>,
@@ -62,6 +62,11 @@ impl Clients {
     /// waits for ever for itself, and then it has that thread, not the caller's.
     pub(crate) fn end(&self) {
         self.begin_to_end().wait(END_WITHIN);
+    }
+
+    /// The same, and nobody waits for it.
+    pub(crate) fn end_aside(&self) {
+        drop(self.begin_to_end());
     }
 
     /// The same of several, at a time.

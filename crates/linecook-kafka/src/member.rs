@@ -18,6 +18,8 @@ mod gone;
 mod keep;
 mod owned;
 mod rebalance;
+mod unowned;
+mod visitor;
 
 use std::{collections::BTreeMap, ffi::CString, sync::Arc, time::Duration};
 
@@ -35,6 +37,7 @@ use rdkafka::{
 use self::{
     arrival::Arriving,
     owned::{Owned, Share},
+    unowned::Unowned,
 };
 use crate::{
     client,
@@ -78,6 +81,8 @@ pub(crate) struct KafkaMember {
     look_at: Duration,
     /// Topics that it reads and that are not there.
     missing: Vec<TopicName>,
+    /// What nobody owns of its inputs.
+    unowned: Unowned,
     /// Its id in the group since it owns anything.
     member_id: Option<String>,
     /// Why it is over.
@@ -114,8 +119,7 @@ impl KafkaMember {
             Ok(TopicQueue { topic, forwarded: BTreeMap::new(), queue })
         };
         let queues = spec.topics().iter().map(queue_of).collect::<Result<_>>()?;
-        let subscribed: Vec<_> = spec.inputs.iter().map(|input| input.topics[0].as_str()).collect();
-        consumer.subscribe(&subscribed).map_err(|error| failed(client::fault_in(&error)))?;
+        consumer.subscribe(&subscribed(&spec)).map_err(|error| failed(client::fault_in(&error)))?;
         let open = Open { queues, events, consumer, owes_answer: false, transactions: None, restoring: None };
         let clients = Arc::new(Clients { wakeup, open: Mutex::new(Some(open)) });
         // After it has begun to join: who is replaced hears from the group that it is, and not only that its producer is.
@@ -139,6 +143,7 @@ impl KafkaMember {
             must_rewind: false,
             refusal: None,
             missing: Vec::new(),
+            unowned: Unowned::default(),
             look_at: shared.clock.monotonic() + LOOK_EVERY,
             member_id: None,
             over: None,
@@ -149,6 +154,7 @@ impl KafkaMember {
 
     /// What happens by now; `None` when nothing does.
     fn look(&mut self, max_bytes: usize) -> Result<Option<Poll>> {
+        self.look_for_unowned();
         let clients = Arc::clone(&self.clients);
         let mut open = clients.open.lock();
         let open = open.as_mut().ok_or_else(|| self.shared.ended())?;
@@ -295,7 +301,7 @@ impl Member for KafkaMember {
     }
 
     fn stuck(&self) -> Option<Error> {
-        self.why_stuck()
+        self.why_stuck().or_else(|| self.unowned())
     }
 
     fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
@@ -334,6 +340,11 @@ impl Drop for KafkaMember {
             self.shared.cluster.fencing.trouble(self.shared.clock.monotonic());
         }
     }
+}
+
+/// The first topic of each input: the others follow it.
+fn subscribed(spec: &MemberSpec) -> Vec<&str> {
+    spec.inputs.iter().map(|input| input.topics[0].as_str()).collect()
 }
 
 /// Where an owned partition begins, as the member is told.

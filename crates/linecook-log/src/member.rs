@@ -160,9 +160,9 @@ pub trait Member: Send {
     /// `Fenced` when it is not owned; `Unknown`, `Closed`.
     fn resume(&mut self, partition: &TopicPartition) -> Result<()>;
 
-    /// Why some of what the group gives this member does not come, while it owns something else: nothing that this has to
-    /// wait for, but a person should know. A member that owns nothing hears it from its polls. A log that has all of its
-    /// partitions in one place has no such reasons.
+    /// Why some of what the group gives this member does not come, while it owns something else, or that the group gives
+    /// some of it to nobody: nothing that this has to wait for, but a person should know. A member that owns nothing hears
+    /// the former from its polls. A log that has all of its partitions in one place has no such reasons.
     fn stuck(&self) -> Option<Error> {
         None
     }

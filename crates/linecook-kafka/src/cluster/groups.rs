@@ -8,7 +8,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use super::{ASK_AGAIN_AFTER, Cluster};
 use crate::native::{
     Fault,
-    admin::{self, Stable},
+    admin::{self, DescribedGroup, Stable},
 };
 
 impl Cluster {
@@ -86,7 +86,9 @@ impl Cluster {
         let what = "the groups of the cluster cannot be listed";
         let mut names = admin::group_names(&self.client(), self.patience()).map_err(|fault| self.error(what, fault))?;
         names.retain(is_wanted);
-        admin::has_members(&self.client(), &names, self.patience()).map_err(|fault| self.error(what, fault))
+        let found = admin::described(&self.client(), &names, self.patience());
+        let found = found.map_err(|fault| self.error(what, fault))?;
+        Ok(found.into_iter().map(|(name, group)| (name, !group.members.is_empty())).collect())
     }
 
     /// Whether a group has members; one that is not known has none.
@@ -94,10 +96,18 @@ impl Cluster {
     /// # Errors
     /// `Unavailable`, `Invalid`.
     pub(crate) fn has_members(&self, group: &GroupName) -> Result<bool> {
+        Ok(self.described(group)?.is_some_and(|group| !group.members.is_empty()))
+    }
+
+    /// A group as its coordinator sees it, which may not know it.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Invalid`.
+    pub(crate) fn described(&self, group: &GroupName) -> Result<Option<DescribedGroup>> {
         self.check_answering()?;
-        let found = admin::has_members(&self.client(), std::slice::from_ref(group), self.patience());
+        let found = admin::described(&self.client(), std::slice::from_ref(group), self.patience());
         let found = found.map_err(|fault| self.error(format!("a group cannot be asked for: group={group}"), fault))?;
-        Ok(found.get(group).copied().unwrap_or(false))
+        Ok(found.into_values().next())
     }
 
     /// Forgets a group without members.

@@ -30,6 +30,7 @@ impl KafkaMember {
                 self.check_identity(open)?;
                 self.refusal = None;
                 let now = self.shared.clock.monotonic();
+                self.unowned.rebalanced(now);
                 for share in self.shares_of(&partitions) {
                     if !self.has(share) {
                         self.arriving.push(Arriving::new(share, now));

@@ -14,6 +14,7 @@ mod restore;
 mod soon;
 mod stranger;
 mod subject;
+mod unowned;
 mod zombies;
 
 mod conformance {

@@ -123,6 +123,20 @@ fn expect_rows(new: &mut Consumer, stage: &Stage, given: &[TopicPartition], in_h
     }
 }
 
+/// A process dies after it was told what to give up, and its successor takes its place: what was to be given up has an
+/// owner, as everything else.
+pub fn a_member_that_dies_while_it_gives_up_leaves_nothing_unowned(subject: &mut dyn Subject) {
+    let fixture = Fixture::open(subject, "rebalance-died");
+    let stage = stage(&fixture);
+    let mut dead = stage.join_alone(&fixture);
+    let mut new = fixture.join(stage.spec(&fixture, "instance-2"));
+    until_revoking(&fixture, &mut dead, &mut new);
+    // It is kept and not polled: a process that is killed says nothing of what a member says that is dropped.
+    let mut heir = fixture.join(stage.spec(&fixture, "instance-1"));
+    until_shared(&fixture, &stage, &mut [&mut heir, &mut new]);
+    drop(dead);
+}
+
 /// How soon is up to the log, but its `max_silence` would be longer than this test.
 pub fn a_member_that_leaves_hands_over(subject: &mut dyn Subject) {
     let fixture = Fixture::open(subject, "rebalance-leave");

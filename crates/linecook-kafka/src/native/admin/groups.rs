@@ -42,12 +42,27 @@ pub(crate) fn group_names(client: &Arc<impl Client>, timeout: Duration) -> Resul
     }
 }
 
-/// Which of these groups have a member. One that is not there has none.
-pub(crate) fn has_members(
+/// A group as its coordinator sees it.
+#[derive(Debug)]
+pub(crate) struct DescribedGroup {
+    /// All members know what they have got.
+    pub(crate) is_stable: bool,
+    pub(crate) members: Vec<DescribedMember>,
+}
+
+#[derive(Debug)]
+pub(crate) struct DescribedMember {
+    /// Its `group.instance.id`; `None` of one that has none.
+    pub(crate) instance: Option<String>,
+    pub(crate) assigned: Vec<TopicPartition>,
+}
+
+/// What there is of these groups. One that is not there has no members.
+pub(crate) fn described(
     client: &Arc<impl Client>,
     groups: &[GroupName],
     timeout: Duration,
-) -> Result<BTreeMap<GroupName, bool>, Fault> {
+) -> Result<BTreeMap<GroupName, DescribedGroup>, Fault> {
     if groups.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -76,9 +91,32 @@ pub(crate) fn has_members(
             }
             let name = GroupName::new(text_of(sys::rd_kafka_ConsumerGroupDescription_group_id(*group)));
             let Ok(name) = name else { continue };
-            found.insert(name, sys::rd_kafka_ConsumerGroupDescription_member_count(*group) > 0);
+            let state = sys::rd_kafka_ConsumerGroupDescription_state(*group);
+            let is_stable = state == sys::rd_kafka_consumer_group_state_t::RD_KAFKA_CONSUMER_GROUP_STATE_STABLE;
+            let members = 0..sys::rd_kafka_ConsumerGroupDescription_member_count(*group);
+            let member = |index| member(sys::rd_kafka_ConsumerGroupDescription_member(*group, index));
+            found.insert(name, DescribedGroup { is_stable, members: members.map(member).collect() });
         }
         Ok(found)
+    }
+}
+
+/// # Safety
+/// `described` is alive.
+unsafe fn member(described: *const sys::rd_kafka_MemberDescription_t) -> DescribedMember {
+    // SAFETY: what the description points to lives as long as it; an absent name is null, an absent assignment too.
+    unsafe {
+        let instance = text_of(sys::rd_kafka_MemberDescription_group_instance_id(described));
+        let assignment = sys::rd_kafka_MemberDescription_assignment(described);
+        let assigned = if assignment.is_null() {
+            Vec::new()
+        } else {
+            partitions(sys::rd_kafka_MemberAssignment_partitions(assignment))
+        };
+        DescribedMember {
+            instance: (!instance.is_empty()).then_some(instance),
+            assigned: assigned.into_iter().map(|(at, _)| at).collect(),
+        }
     }
 }
 

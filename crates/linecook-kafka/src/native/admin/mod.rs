@@ -14,7 +14,7 @@ use rdkafka::{
 };
 
 pub(crate) use self::{
-    groups::{Stable, alter_offsets, committed_offsets, delete_group, group_names, has_members},
+    groups::{DescribedGroup, Stable, alter_offsets, committed_offsets, delete_group, described, group_names},
     offsets::{End, Isolation, offsets_at},
     topics::{FoundTopic, NewTopic, create_topics, ping, settings, topic_ids, topics},
 };
