@@ -244,26 +244,15 @@ pub(crate) fn consuming(
     (group, name): (&str, &str),
     max_silence: Duration,
 ) -> Result<Consumer> {
-    let mut config = in_group(options, group, max_silence);
-    config.set("group.instance.id", name);
-    create(&config, news)
-}
-
-/// A client that joins a group for a moment, without a name.
-pub(crate) fn visiting(options: &Options, news: &Arc<News>, group: &str) -> Result<Consumer> {
-    create(&in_group(options, group, options.session_timeout), news)
-}
-
-fn in_group(options: &Options, group: &str, max_silence: Duration) -> ClientConfig {
     let mut config = consumer(options);
     let session = options.session_timeout.as_millis();
-    config.set("group.id", group);
+    config.set("group.id", group).set("group.instance.id", name);
     config.set("partition.assignment.strategy", "cooperative-sticky");
     config.set("session.timeout.ms", session.to_string());
     config.set("heartbeat.interval.ms", (session / 10).max(50).to_string());
     // librdkafka wants it to be the longer of the two.
     config.set("max.poll.interval.ms", max_silence.as_millis().max(session).to_string());
-    config
+    create(&config, news)
 }
 
 /// A client that appends without transactions.

@@ -18,6 +18,7 @@ use rdkafka::{TopicPartitionList, consumer::Consumer as _};
 use crate::{
     client::{Consumer, Rebalance},
     native::{
+        self,
         queue::{Forwarded, Queue},
         topic::Topic,
     },
@@ -27,6 +28,8 @@ use crate::{
 const POLL_FOR: Duration = Duration::from_millis(20);
 /// Who comes next under its name need not wait for it: it is fenced.
 const END_WITHIN: Duration = Duration::from_secs(5);
+/// What the coordinator has not heard by then it finds out by the member's silence.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 const LOOK_AFTER: Duration = Duration::from_millis(1);
 
 /// What a member has of librdkafka. The log lets it go when it ends.
@@ -44,7 +47,9 @@ pub(crate) struct Open {
     pub(crate) consumer: Arc<Consumer>,
     /// Whether the group waits for partitions to be given up.
     pub(crate) owes_answer: bool,
-    /// Always there once the member has joined; a visitor has none.
+    /// At its end the group is left.
+    pub(crate) leaves: bool,
+    /// Always there once the member has joined.
     pub(crate) transactions: Option<Transactions>,
     /// A client for rows on their way, while there are some.
     pub(crate) restoring: Option<Arc<Consumer>>,
@@ -58,15 +63,10 @@ pub(crate) struct TopicQueue {
 }
 
 impl Clients {
-    /// Lets them go: without a farewell, as static members do. They end on a thread of their own: now and then a client
-    /// waits for ever for itself, and then it has that thread, not the caller's.
+    /// Lets them go: without a farewell, as static members do, unless the group is to be left. They end on a thread of
+    /// their own: now and then a client waits for ever for itself, and then it has that thread, not the caller's.
     pub(crate) fn end(&self) {
         self.begin_to_end().wait(END_WITHIN);
-    }
-
-    /// The same, and nobody waits for it.
-    pub(crate) fn end_aside(&self) {
-        drop(self.begin_to_end());
     }
 
     /// The same of several, at a time.
@@ -109,17 +109,33 @@ impl Drop for Open {
         if self.owes_answer {
             answer(consumer, Answer::Revoked);
         }
+        if self.leaves {
+            leave(consumer);
+        }
         if consumer.close_queue().is_err() {
             return;
         }
         while !consumer.closed() {
-            while let Some(event) = consumer.context().next_rebalance() {
-                let is_assigned = matches!(event, Rebalance::Assigned(_));
-                answer(consumer, if is_assigned { Answer::Assigned } else { Answer::Revoked });
-            }
-            drop(consumer.poll(POLL_FOR));
+            serve(consumer);
         }
     }
+}
+
+/// Leaves the group, if its coordinator is there. A static member does not leave when it is closed, but when it has
+/// subscribed to nothing.
+fn leave(consumer: &Arc<Consumer>) {
+    consumer.unsubscribe();
+    let polls = 0..LEAVE_WITHIN.as_millis() / POLL_FOR.as_millis();
+    polls.take_while(|_| native::member::member_id(consumer).is_some()).for_each(|_| serve(consumer));
+}
+
+/// One poll, and what it brings of rebalances is answered with nothing.
+fn serve(consumer: &Arc<Consumer>) {
+    while let Some(event) = consumer.context().next_rebalance() {
+        let is_assigned = matches!(event, Rebalance::Assigned(_));
+        answer(consumer, if is_assigned { Answer::Assigned } else { Answer::Revoked });
+    }
+    drop(consumer.poll(POLL_FOR));
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

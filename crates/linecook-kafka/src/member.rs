@@ -19,7 +19,6 @@ mod keep;
 mod owned;
 mod rebalance;
 mod unowned;
-mod visitor;
 
 use std::{collections::BTreeMap, ffi::CString, sync::Arc, time::Duration};
 
@@ -83,6 +82,9 @@ pub(crate) struct KafkaMember {
     missing: Vec<TopicName>,
     /// What nobody owns of its inputs.
     unowned: Unowned,
+    /// The generation of its group in which it was told to give something up, until there is another: should it end before,
+    /// it leaves (`unowned`).
+    gave_up_in: Option<i32>,
     /// Its id in the group since it owns anything.
     member_id: Option<String>,
     /// Why it is over.
@@ -119,8 +121,10 @@ impl KafkaMember {
             Ok(TopicQueue { topic, forwarded: BTreeMap::new(), queue })
         };
         let queues = spec.topics().iter().map(queue_of).collect::<Result<_>>()?;
-        consumer.subscribe(&subscribed(&spec)).map_err(|error| failed(client::fault_in(&error)))?;
-        let open = Open { queues, events, consumer, owes_answer: false, transactions: None, restoring: None };
+        let subscribed: Vec<_> = spec.inputs.iter().map(|input| input.topics[0].as_str()).collect();
+        consumer.subscribe(&subscribed).map_err(|error| failed(client::fault_in(&error)))?;
+        let open =
+            Open { queues, events, consumer, owes_answer: false, leaves: false, transactions: None, restoring: None };
         let clients = Arc::new(Clients { wakeup, open: Mutex::new(Some(open)) });
         // After it has begun to join: who is replaced hears from the group that it is, and not only that its producer is.
         let transactions = Transactions::begin_with(&shared.options, news, &shared.clock, &name);
@@ -143,7 +147,8 @@ impl KafkaMember {
             must_rewind: false,
             refusal: None,
             missing: Vec::new(),
-            unowned: Unowned::default(),
+            unowned: Unowned::new(),
+            gave_up_in: None,
             look_at: shared.clock.monotonic() + LOOK_EVERY,
             member_id: None,
             over: None,
@@ -154,7 +159,7 @@ impl KafkaMember {
 
     /// What happens by now; `None` when nothing does.
     fn look(&mut self, max_bytes: usize) -> Result<Option<Poll>> {
-        self.look_for_unowned();
+        self.look_for_unowned()?;
         let clients = Arc::clone(&self.clients);
         let mut open = clients.open.lock();
         let open = open.as_mut().ok_or_else(|| self.shared.ended())?;
@@ -231,6 +236,14 @@ impl KafkaMember {
         Error::new(ErrorKind::Fenced, text)
     }
 
+    /// With a farewell when the group is to share out: static members end without.
+    fn end_clients(&self, leaves: bool) {
+        if let Some(open) = self.clients.open.lock().as_mut() {
+            open.leaves = leaves;
+        }
+        self.clients.end();
+    }
+
     fn seat(&self) -> Seat {
         Seat { instance: self.spec.instance.clone(), worker: self.spec.worker }
     }
@@ -301,7 +314,7 @@ impl Member for KafkaMember {
     }
 
     fn stuck(&self) -> Option<Error> {
-        self.why_stuck().or_else(|| self.unowned())
+        self.why_stuck().or_else(|| self.unowned_for_long())
     }
 
     fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
@@ -323,7 +336,7 @@ impl Member for KafkaMember {
         for at in &told {
             self.shared.progress.leave(&self.spec.group, at);
         }
-        self.clients.end();
+        self.end_clients(self.gave_up_in.is_some());
         Ok(())
     }
 }
@@ -334,17 +347,12 @@ impl Drop for KafkaMember {
         for owned in &self.owned {
             self.shared.progress.leave(&self.spec.group, &owned.at);
         }
-        self.clients.end();
+        self.end_clients(self.gave_up_in.is_some());
         self.shared.remove_member(self.id);
         if self.over == Some(Over::Unknown) {
             self.shared.cluster.fencing.trouble(self.shared.clock.monotonic());
         }
     }
-}
-
-/// The first topic of each input: the others follow it.
-fn subscribed(spec: &MemberSpec) -> Vec<&str> {
-    spec.inputs.iter().map(|input| input.topics[0].as_str()).collect()
 }
 
 /// Where an owned partition begins, as the member is told.

@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) tables: Tables,
     pub(crate) pulse: Pulse,
     pub(crate) figures: Figures,
+    /// How often in a row members, by their names, have joined anew since partitions had no owner.
+    pub(crate) joined_anew: Mutex<HashMap<String, u32>>,
     members: Mutex<HashMap<u64, Weak<Clients>>>,
     next_member: AtomicU64,
     ended: RwLock<Option<Error>>,
@@ -59,6 +61,7 @@ impl Shared {
             tables: Tables::new(&options.rows_folder),
             pulse: Pulse::start(&cluster)?,
             figures: Figures::default(),
+            joined_anew: Mutex::default(),
             members: Mutex::default(),
             next_member: AtomicU64::new(0),
             ended: RwLock::default(),

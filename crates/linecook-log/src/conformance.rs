@@ -115,6 +115,7 @@ macro_rules! conformance_tests {
                 co_partitioned_topics_have_one_owner
                 a_partition_is_handed_over_with_its_rows_and_position
                 a_member_that_dies_while_it_gives_up_leaves_nothing_unowned
+                a_member_that_ends_while_it_gives_up_leaves_nothing_unowned
                 a_member_that_leaves_hands_over
             }
             committed_only {

@@ -14,6 +14,7 @@ impl KafkaMember {
         match event {
             Rebalance::Lost(partitions) => {
                 self.member_id = None;
+                self.gave_up_in = None;
                 let shares = self.shares_of(&partitions);
                 self.arriving.retain(|arriving| !shares.contains(&arriving.share));
                 let told = self.partitions_told(&shares);
@@ -30,7 +31,10 @@ impl KafkaMember {
                 self.check_identity(open)?;
                 self.refusal = None;
                 let now = self.shared.clock.monotonic();
-                self.unowned.rebalanced(now);
+                self.unowned.shared_out(now);
+                if self.gave_up_in != native::member::generation(&open.consumer) {
+                    self.gave_up_in = None;
+                }
                 for share in self.shares_of(&partitions) {
                     if !self.has(share) {
                         self.arriving.push(Arriving::new(share, now));
@@ -41,6 +45,7 @@ impl KafkaMember {
             }
             Rebalance::Revoked(partitions) => {
                 open.owes_answer = true;
+                self.gave_up_in = native::member::generation(&open.consumer);
                 self.check_identity(open)?;
                 let shares = self.shares_of(&partitions);
                 self.arriving.retain(|arriving| !shares.contains(&arriving.share));

@@ -6,149 +6,134 @@
 //! Nobody knows any more that there was to be a second half: what was given up stays without an owner until a rebalance
 //! that has other reasons, while all members are well.
 //!
-//! So a member asks the coordinator who has got what, some time after each rebalance and until everything has an owner. If
-//! something has none, though all members know what they have got, a [`Visitor`] makes the group share out again.
+//! A member that ends in between leaves the group, which shares out then. A process that is killed cannot: so who has joined
+//! asks the coordinator who has got what, until everything has an owner. If that does not come about, it leaves and joins
+//! as somebody new: librdkafka has no other way to make a group share out.
 
 use std::time::Duration;
 
-use linecook_log::{Error, ErrorKind, Partition, TopicPartition};
+use linecook_log::{Error, ErrorKind, Partition, Result, TopicPartition};
 
-use super::{KafkaMember, visitor::Visitor};
+use super::{KafkaMember, Over};
 use crate::native::admin::DescribedGroup;
 
 /// By then most rebalances are over.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
-/// How often in a row partitions are found without an owner before something is done about it: a member that has work in
-/// hand takes its time to give them up.
-const TIMES_BEFORE: u32 = 2;
-/// How often the time between two visits doubles: what one does not help against, the next hardly will.
+/// A coordinator that does not answer holds up the poll that asks.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// How often the time until a member joins anew doubles: what that does not help against once, it hardly will again.
 const MOST_DOUBLINGS: u32 = 6;
 
 /// What a member knows of partitions that nobody owns.
-#[derive(Default)]
 pub(super) struct Unowned {
-    /// When the coordinator is asked next; `None` while everything has an owner.
+    /// When the coordinator is asked next.
     look_at: Option<Duration>,
+    /// Everything has had an owner since the member is in its group. Only by a join without a rebalance can that change, and
+    /// who has joined looks.
+    is_whole: bool,
+    pause: Duration,
+    /// When the group has shared out last.
+    shared_out_at: Duration,
     partitions: Vec<TopicPartition>,
-    /// How often in a row they were found, since the last rebalance.
-    times: u32,
-    /// How often this member has had a visitor for them.
-    visits: u32,
-    visitor: Option<Visitor>,
+    /// They were found more than once.
+    is_lasting: bool,
 }
 
 impl Unowned {
-    /// The group has shared out.
-    pub(super) fn rebalanced(&mut self, now: Duration) {
-        (self.look_at, self.times) = (Some(now + LOOK_AFTER), 0);
+    pub(super) fn new() -> Self {
+        Self {
+            look_at: None,
+            is_whole: false,
+            pause: LOOK_AGAIN_AFTER,
+            shared_out_at: Duration::ZERO,
+            partitions: Vec::new(),
+            is_lasting: false,
+        }
     }
 
-    fn is_due(&self, now: Duration) -> bool {
-        self.look_at.is_some_and(|at| now >= at)
+    pub(super) fn shared_out(&mut self, now: Duration) {
+        self.shared_out_at = now;
+        if !self.is_whole {
+            self.look_at.get_or_insert(now + LOOK_AFTER);
+        }
     }
 
-    /// Whether it is this member's turn, the members being in the order of their names.
-    fn is_turn_of(&self, rank: usize) -> bool {
-        let turn = TIMES_BEFORE.saturating_add(u32::try_from(rank).unwrap_or(u32::MAX));
-        self.times.is_multiple_of(turn.saturating_mul(1 << self.visits.min(MOST_DOUBLINGS)))
+    fn found(&mut self, partitions: Vec<TopicPartition>) {
+        self.is_lasting = !self.partitions.is_empty() && !partitions.is_empty();
+        self.partitions = partitions;
     }
 }
 
 impl KafkaMember {
-    /// Looks whether all partitions of its inputs have an owner, and does something about it if they have none.
-    pub(super) fn look_for_unowned(&mut self) {
+    /// Looks whether all partitions of its inputs have an owner.
+    ///
+    /// # Errors
+    /// `Unknown`: some have had none for too long, and it is over, so that its successor joins anew.
+    pub(super) fn look_for_unowned(&mut self) -> Result<()> {
         let now = self.shared.clock.monotonic();
-        self.unowned.visitor.take_if(|visitor| visitor.has_been(now));
-        if !self.unowned.is_due(now) || self.shared.cluster.news.is_silent() {
-            return;
+        if self.unowned.look_at.is_none_or(|at| now < at) || self.shared.cluster.news.is_silent() {
+            return Ok(());
         }
-        self.unowned.look_at = Some(now + LOOK_AGAIN_AFTER);
-        let group = match self.shared.cluster.described(&self.spec.group) {
-            Ok(group) => group.filter(|group| group.is_stable),
-            Err(error) => return tracing::debug!(error = error.chain(), "who owns what cannot be asked for"),
-        };
-        let Some(group) = group else {
-            self.unowned.times = 0;
-            return;
-        };
-        let partitions = self.without_owner(&group);
-        if partitions.is_empty() {
-            if self.unowned.times >= TIMES_BEFORE || self.unowned.visits > 0 {
-                tracing::info!(group = %self.spec.group, "all partitions have an owner");
+        let group = self.shared.cluster.described(&self.spec.group);
+        let now = self.shared.clock.monotonic();
+        self.unowned.pause = if group.is_ok() { LOOK_AGAIN_AFTER } else { (self.unowned.pause * 2).min(LONGEST_PAUSE) };
+        self.unowned.look_at = Some(now + self.unowned.pause);
+        let group = match group {
+            Ok(Some(group)) if group.is_stable => group,
+            Ok(_) => return Ok(()),
+            Err(error) => {
+                tracing::debug!(group = %self.spec.group, error = error.chain(), "it cannot be asked who owns what");
+                return Ok(());
             }
-            self.unowned = Unowned::default();
-            return;
+        };
+        self.unowned.found(self.without_owner(&group));
+        if self.unowned.partitions.is_empty() {
+            (self.unowned.is_whole, self.unowned.look_at) = (true, None);
+            self.shared.joined_anew.lock().remove(&self.name);
+            return Ok(());
         }
-        self.unowned.partitions = partitions;
-        self.unowned.times += 1;
-        let Some(rank) = self.rank_in(&group) else { return };
-        if self.unowned.visitor.is_none() && self.unowned.is_turn_of(rank) {
-            self.have_visitor(now);
+        let patience = self.patience_in(&group);
+        if patience.is_none_or(|patience| now.saturating_sub(self.unowned.shared_out_at) < patience) {
+            return Ok(());
         }
+        *self.shared.joined_anew.lock().entry(self.name.clone()).or_default() += 1;
+        self.over = Some(Over::Unknown);
+        // Now, and not when it is dropped: its successor may have joined by then.
+        self.end_clients(true);
+        let text = format!("{}; the group shares out when this member joins anew: join again", self.what_is_unowned());
+        Err(Error::new(ErrorKind::Unknown, text))
     }
 
-    fn have_visitor(&mut self, now: Duration) {
-        let partitions = names(&self.unowned.partitions);
-        tracing::warn!(group = %self.spec.group, partitions, "partitions have no owner: the group shares out again");
-        self.unowned.visits += 1;
-        match Visitor::begin(&self.shared, &self.spec, now) {
-            Ok(visitor) => self.unowned.visitor = Some(visitor),
-            Err(error) => tracing::warn!(error = error.chain(), "the group cannot be made to share out again"),
-        }
+    /// How long partitions may be without an owner before this member joins anew: those that own least go first. `None` when
+    /// it is no member.
+    fn patience_in(&self, group: &DescribedGroup) -> Option<Duration> {
+        let mut members: Vec<_> = group.members.iter().collect();
+        members.sort_by(|one, other| (one.assigned.len(), &one.instance).cmp(&(other.assigned.len(), &other.instance)));
+        let rank = members.iter().position(|member| member.instance.as_ref() == Some(&self.name))?;
+        let times = self.shared.joined_anew.lock().get(&self.name).copied().unwrap_or_default();
+        let others = LOOK_AGAIN_AFTER.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX));
+        Some((self.shared.options.session_timeout * (1 << times.min(MOST_DOUBLINGS))).saturating_add(others))
     }
 
     /// What has had no owner for some time, if anything.
-    pub(super) fn unowned(&self) -> Option<Error> {
-        let Unowned { partitions, times, .. } = &self.unowned;
-        (*times >= TIMES_BEFORE).then(|| {
-            let text = format!("partitions have no owner: group={} partitions={}", self.spec.group, names(partitions));
-            Error::new(ErrorKind::Unavailable, text)
-        })
+    pub(super) fn unowned_for_long(&self) -> Option<Error> {
+        let is_lasting = self.unowned.is_lasting;
+        is_lasting.then(|| Error::new(ErrorKind::Unavailable, self.what_is_unowned()))
+    }
+
+    fn what_is_unowned(&self) -> String {
+        let names: Vec<_> = self.unowned.partitions.iter().map(ToString::to_string).collect();
+        format!("partitions have no owner: group={} partitions={}", self.spec.group, names.join(","))
     }
 
     /// Of each input the first topic's partitions, which stand for all of it, that no member has got.
     fn without_owner(&self, group: &DescribedGroup) -> Vec<TopicPartition> {
         let inputs = self.spec.inputs.iter().zip(&self.partition_counts);
-        let all = inputs.flat_map(|(input, count)| {
+        let there = inputs.filter(|(input, _)| !self.missing.contains(&input.topics[0]));
+        let all = there.flat_map(|(input, count)| {
             (0..*count).map(|partition| TopicPartition::new(&input.topics[0], Partition(partition)))
         });
         all.filter(|at| !group.members.iter().any(|member| member.assigned.contains(at))).collect()
-    }
-
-    /// Its place among the members, by their names; `None` when it is none.
-    fn rank_in(&self, group: &DescribedGroup) -> Option<usize> {
-        let mut names: Vec<_> = group.members.iter().filter_map(|member| member.instance.as_deref()).collect();
-        names.sort_unstable();
-        names.iter().position(|name| *name == self.name)
-    }
-}
-
-fn names(partitions: &[TopicPartition]) -> String {
-    partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The looks at which a member acts when nothing helps.
-    fn turns(rank: usize) -> Vec<u32> {
-        let mut unowned = Unowned::default();
-        let mut turns = Vec::new();
-        for look in 1..=20 {
-            unowned.times = look;
-            if unowned.is_turn_of(rank) {
-                unowned.visits += 1;
-                turns.push(look);
-            }
-        }
-        turns
-    }
-
-    #[test]
-    fn the_first_by_name_acts_first_and_then_more_and_more_rarely() {
-        assert_eq!(turns(0), [2, 4, 8, 16]);
-        assert_eq!(turns(1), [3, 6, 12]);
     }
 }

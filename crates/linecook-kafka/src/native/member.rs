@@ -13,6 +13,15 @@ use super::{Client, Fault, error_in, text_of};
 /// offsets from one that says so as from one that needs no group. One that has come back has another id, and others may
 /// have had its partitions meanwhile without its being told: it compares what it had with what it gets.
 pub(crate) fn member_id(consumer: &Arc<impl Client>) -> Option<String> {
+    membership(consumer).map(|(id, _)| id)
+}
+
+/// Which of the group's generations the consumer is in: one for each time that it has shared out. `None` as above.
+pub(crate) fn generation(consumer: &Arc<impl Client>) -> Option<i32> {
+    membership(consumer).map(|(_, generation)| generation)
+}
+
+fn membership(consumer: &Arc<impl Client>) -> Option<(String, i32)> {
     // SAFETY: the client is alive; the metadata is a copy of ours, whose member id lives as long.
     unsafe {
         let metadata = sys::rd_kafka_consumer_group_metadata(consumer.native());
@@ -23,7 +32,7 @@ pub(crate) fn member_id(consumer: &Arc<impl Client>) -> Option<String> {
         let id = text_of(sys::rd_kafka_consumer_group_metadata_member_id(metadata));
         sys::rd_kafka_consumer_group_metadata_destroy(metadata);
         let is_lost = sys::rd_kafka_assignment_lost(consumer.native()) != 0;
-        (generation >= 0 && !id.is_empty() && !is_lost).then_some(id)
+        (generation >= 0 && !id.is_empty() && !is_lost).then_some((id, generation))
     }
 }
 

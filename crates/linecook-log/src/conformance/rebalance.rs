@@ -126,15 +126,30 @@ fn expect_rows(new: &mut Consumer, stage: &Stage, given: &[TopicPartition], in_h
 /// A process dies after it was told what to give up, and its successor takes its place: what was to be given up has an
 /// owner, as everything else.
 pub fn a_member_that_dies_while_it_gives_up_leaves_nothing_unowned(subject: &mut dyn Subject) {
-    let fixture = Fixture::open(subject, "rebalance-died");
-    let stage = stage(&fixture);
-    let mut dead = stage.join_alone(&fixture);
-    let mut new = fixture.join(stage.spec(&fixture, "instance-2"));
-    until_revoking(&fixture, &mut dead, &mut new);
     // It is kept and not polled: a process that is killed says nothing of what a member says that is dropped.
-    let mut heir = fixture.join(stage.spec(&fixture, "instance-1"));
-    until_shared(&fixture, &stage, &mut [&mut heir, &mut new]);
-    drop(dead);
+    replace_while_it_gives_up(subject, "rebalance-died", Some);
+}
+
+/// The same of one that is dropped just then, as by a worker that joins again after an error.
+pub fn a_member_that_ends_while_it_gives_up_leaves_nothing_unowned(subject: &mut dyn Subject) {
+    replace_while_it_gives_up(subject, "rebalance-ended", |ended| {
+        drop(ended);
+        None
+    });
+}
+
+fn replace_while_it_gives_up(subject: &mut dyn Subject, name: &str, end: fn(Consumer) -> Option<Consumer>) {
+    let fixture = Fixture::open(subject, name);
+    let stage = stage(&fixture);
+    let mut old = stage.join_alone(&fixture);
+    let mut new = fixture.join(stage.spec(&fixture, "instance-2"));
+    until_revoking(&fixture, &mut old, &mut new);
+    let old = end(old);
+    let heir = Copier::join(&fixture, &stage, "instance-1");
+    let new = Copier::start(&fixture, &stage, stage.spec(&fixture, "instance-2"), new);
+    fixture.store_by_key(&stage.input, PARTITION_COUNT, 0..80);
+    stage.expect_all(&fixture, 0..80);
+    drop((heir, new, old));
 }
 
 /// How soon is up to the log, but its `max_silence` would be longer than this test.

@@ -45,7 +45,7 @@ pub(crate) fn group_names(client: &Arc<impl Client>, timeout: Duration) -> Resul
 /// A group as its coordinator sees it.
 #[derive(Debug)]
 pub(crate) struct DescribedGroup {
-    /// All members know what they have got.
+    /// It has shared out, and is not about to do it again.
     pub(crate) is_stable: bool,
     pub(crate) members: Vec<DescribedMember>,
 }
