@@ -7,18 +7,18 @@
 //! that has other reasons, while all members are well.
 //!
 //! A member that ends in between leaves the group, which shares out then. A process that is killed cannot: so who has joined
-//! asks the coordinator who has got what, until everything has an owner. If that does not come about, it leaves and joins
-//! as somebody new: librdkafka has no other way to make a group share out.
+//! asks the coordinator who has got what, until everything has an owner. If that does not come about, one leaves and joins
+//! as somebody new: librdkafka has no other way to make a group share out. It does so at once when it has seen that another
+//! came back, and else when nobody can be about to give anything up any more, since that would have been given up by its group.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use linecook_log::{Error, ErrorKind, Partition, Result, TopicPartition};
 
 use super::{KafkaMember, Over};
-use crate::native::admin::DescribedGroup;
+use crate::native::admin::{DescribedGroup, DescribedMember};
 
 /// By then most rebalances are over.
-const LOOK_AFTER: Duration = Duration::from_secs(1);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// A coordinator that does not answer holds up the poll that asks.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -38,6 +38,10 @@ pub(super) struct Unowned {
     partitions: Vec<TopicPartition>,
     /// They were found more than once.
     is_lasting: bool,
+    /// The members and their ids, as of the last look since then.
+    ids: BTreeMap<String, String>,
+    /// One of them has another id since then: it came back without a rebalance.
+    has_come_back: bool,
 }
 
 impl Unowned {
@@ -49,13 +53,25 @@ impl Unowned {
             shared_out_at: Duration::ZERO,
             partitions: Vec::new(),
             is_lasting: false,
+            ids: BTreeMap::new(),
+            has_come_back: false,
         }
     }
 
     pub(super) fn shared_out(&mut self, now: Duration) {
         self.shared_out_at = now;
+        self.ids.clear();
+        self.has_come_back = false;
         if !self.is_whole {
-            self.look_at.get_or_insert(now + LOOK_AFTER);
+            self.look_at.get_or_insert(now);
+        }
+    }
+
+    fn look_at_members(&mut self, group: &DescribedGroup) {
+        for DescribedMember { id, instance, .. } in &group.members {
+            let Some(instance) = instance else { continue };
+            let before = self.ids.insert(instance.clone(), id.clone());
+            self.has_come_back |= before.is_some_and(|before| before != *id);
         }
     }
 
@@ -87,6 +103,7 @@ impl KafkaMember {
                 return Ok(());
             }
         };
+        self.unowned.look_at_members(&group);
         self.unowned.found(self.without_owner(&group));
         if self.unowned.partitions.is_empty() {
             (self.unowned.is_whole, self.unowned.look_at) = (true, None);
@@ -111,9 +128,14 @@ impl KafkaMember {
         let mut members: Vec<_> = group.members.iter().collect();
         members.sort_by(|one, other| (one.assigned.len(), &one.instance).cmp(&(other.assigned.len(), &other.instance)));
         let rank = members.iter().position(|member| member.instance.as_ref() == Some(&self.name))?;
-        let times = self.shared.joined_anew.lock().get(&self.name).copied().unwrap_or_default();
         let others = LOOK_AGAIN_AFTER.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX));
-        Some((self.shared.options.session_timeout * (1 << times.min(MOST_DOUBLINGS))).saturating_add(others))
+        if self.unowned.has_come_back {
+            return Some(others);
+        }
+        let session = self.shared.options.session_timeout;
+        let times = self.shared.joined_anew.lock().get(&self.name).copied().unwrap_or_default();
+        let patience = (self.spec.max_silence.max(session) + session).saturating_mul(1 << times.min(MOST_DOUBLINGS));
+        Some(patience.saturating_add(others))
     }
 
     /// What has had no owner for some time, if anything.

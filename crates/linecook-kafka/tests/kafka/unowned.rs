@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use linecook_kafka::KafkaLog;
-use linecook_log::{Clock as _, Commit, Log as _, Member, Offset, Poll, TopicName, TopicPartition};
+use linecook_log::{Clock as _, Commit, ErrorKind, Log as _, Member, Offset, Poll, TopicName, TopicPartition};
 
 use crate::kitchen::{Kitchen, PATIENCE, at};
 
@@ -74,6 +74,36 @@ fn who_ends_while_it_gives_up_leaves_its_group() {
         heir.owned.len() == 2 && second.owned.len() == 2
     });
     assert!(heir.owned.is_disjoint(&second.owned), "a partition has two owners");
+}
+
+/// A process is killed just then, and is back at once: the other has seen the one before, and does not wait for it.
+#[test]
+fn who_comes_back_while_it_gave_up_is_noticed() {
+    let kitchen = Kitchen::shared();
+    let source = kitchen.topic(&kitchen.open("topics"), "source", 4);
+    let (killed, mut second) = giving_up(&kitchen, &source);
+    kitchen.until("it is told of", || {
+        second.poll();
+        second.member.stuck().is_some()
+    });
+    let mut heir = Watched::join_by(&kitchen, Arc::clone(&killed.log), "a-first", &source);
+    kitchen.until("the second leaves and joins anew", || {
+        heir.poll();
+        let refused = second.member.poll(Duration::ZERO, 1 << 20).err();
+        refused.is_some_and(|error| {
+            assert_eq!(error.kind(), ErrorKind::Unknown, "{}", error.chain());
+            assert!(error.chain().starts_with("partitions have no owner: "), "{}", error.chain());
+            true
+        })
+    });
+    let mut second = Watched::join_by(&kitchen, second.log, "b-second", &source);
+    kitchen.until("all is shared", || {
+        second.poll();
+        heir.poll();
+        heir.owned.len() == 2 && second.owned.len() == 2
+    });
+    assert!(heir.owned.is_disjoint(&second.owned), "a partition has two owners");
+    drop(killed);
 }
 
 /// It has work in hand, for longer than it takes others to find that partitions have no owner. That must not cost it its

@@ -141,12 +141,14 @@ pub fn a_member_that_ends_while_it_gives_up_leaves_nothing_unowned(subject: &mut
 fn replace_while_it_gives_up(subject: &mut dyn Subject, name: &str, end: fn(Consumer) -> Option<Consumer>) {
     let fixture = Fixture::open(subject, name);
     let stage = stage(&fixture);
-    let mut old = stage.join_alone(&fixture);
-    let mut new = fixture.join(stage.spec(&fixture, "instance-2"));
+    // What somebody may be about to give up is waited for, for so long.
+    let spec = |instance| MemberSpec { max_silence: fixture.max_silence(), ..stage.spec(&fixture, instance) };
+    let mut old = fixture.join_alone(spec("instance-1"));
+    let mut new = fixture.join(spec("instance-2"));
     until_revoking(&fixture, &mut old, &mut new);
     let old = end(old);
-    let heir = Copier::join(&fixture, &stage, "instance-1");
-    let new = Copier::start(&fixture, &stage, stage.spec(&fixture, "instance-2"), new);
+    let heir = Copier::start(&fixture, &stage, spec("instance-1"), fixture.join(spec("instance-1")));
+    let new = Copier::start(&fixture, &stage, spec("instance-2"), new);
     fixture.store_by_key(&stage.input, PARTITION_COUNT, 0..80);
     stage.expect_all(&fixture, 0..80);
     drop((heir, new, old));

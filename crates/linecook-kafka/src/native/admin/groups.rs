@@ -52,6 +52,8 @@ pub(crate) struct DescribedGroup {
 
 #[derive(Debug)]
 pub(crate) struct DescribedMember {
+    /// A new one each time that it joins from outside.
+    pub(crate) id: String,
     /// Its `group.instance.id`; `None` of one that has none.
     pub(crate) instance: Option<String>,
     pub(crate) assigned: Vec<TopicPartition>,
@@ -114,6 +116,7 @@ unsafe fn member(described: *const sys::rd_kafka_MemberDescription_t) -> Describ
             partitions(sys::rd_kafka_MemberAssignment_partitions(assignment))
         };
         DescribedMember {
+            id: text_of(sys::rd_kafka_MemberDescription_consumer_id(described)),
             instance: (!instance.is_empty()).then_some(instance),
             assigned: assigned.into_iter().map(|(at, _)| at).collect(),
         }

@@ -14,7 +14,9 @@ use rdkafka::{
 };
 
 pub(crate) use self::{
-    groups::{DescribedGroup, Stable, alter_offsets, committed_offsets, delete_group, described, group_names},
+    groups::{
+        DescribedGroup, DescribedMember, Stable, alter_offsets, committed_offsets, delete_group, described, group_names,
+    },
     offsets::{End, Isolation, offsets_at},
     topics::{FoundTopic, NewTopic, create_topics, ping, settings, topic_ids, topics},
 };
