@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use rdkafka::{TopicPartitionList, consumer::Consumer as _};
 
 use crate::{
-    client::{Consumer, Rebalance},
+    client::{self, Consumer, Rebalance},
     native::{
         self,
         queue::{Forwarded, Queue},
@@ -30,6 +30,8 @@ const POLL_FOR: Duration = Duration::from_millis(20);
 const END_WITHIN: Duration = Duration::from_secs(5);
 /// What the coordinator has not heard by then it finds out by the member's silence.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+/// By them a revocation comes that is behind a few other events.
+const LAST_POLLS: u32 = 10;
 const LOOK_AFTER: Duration = Duration::from_millis(1);
 
 /// What a member has of librdkafka. The log lets it go when it ends.
@@ -109,14 +111,16 @@ impl Drop for Open {
         if self.owes_answer {
             answer(consumer, Answer::Revoked);
         }
-        if self.leaves {
+        // It may not have polled since the group has wanted something back.
+        let leaves = self.leaves || (0..LAST_POLLS).any(|_| serve(consumer, Duration::ZERO).is_revoked);
+        if leaves && client::fatal_error(consumer.client()).is_none() {
             leave(consumer);
         }
         if consumer.close_queue().is_err() {
             return;
         }
         while !consumer.closed() {
-            serve(consumer);
+            serve(consumer, POLL_FOR);
         }
     }
 }
@@ -125,17 +129,27 @@ impl Drop for Open {
 /// subscribed to nothing.
 fn leave(consumer: &Arc<Consumer>) {
     consumer.unsubscribe();
-    let polls = 0..LEAVE_WITHIN.as_millis() / POLL_FOR.as_millis();
-    polls.take_while(|_| native::member::member_id(consumer).is_some()).for_each(|_| serve(consumer));
+    let mut waited = Duration::ZERO;
+    while waited < LEAVE_WITHIN && native::member::member_id(consumer).is_some() {
+        waited += if serve(consumer, POLL_FOR).is_idle { POLL_FOR } else { Duration::ZERO };
+    }
+}
+
+struct Served {
+    is_idle: bool,
+    /// The group wants something back.
+    is_revoked: bool,
 }
 
 /// One poll, and what it brings of rebalances is answered with nothing.
-fn serve(consumer: &Arc<Consumer>) {
+fn serve(consumer: &Arc<Consumer>, wait: Duration) -> Served {
+    let mut served = Served { is_idle: consumer.poll(wait).is_none(), is_revoked: false };
     while let Some(event) = consumer.context().next_rebalance() {
+        served.is_revoked |= matches!(event, Rebalance::Revoked(_));
         let is_assigned = matches!(event, Rebalance::Assigned(_));
         answer(consumer, if is_assigned { Answer::Assigned } else { Answer::Revoked });
     }
-    drop(consumer.poll(POLL_FOR));
+    served
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -100,6 +100,8 @@ enum Over {
     Replaced,
     /// What became of its last commit is not known, or its client is of no use any more.
     Unknown,
+    /// It has left its group, so that this shares out.
+    Left,
 }
 
 impl KafkaMember {
@@ -147,7 +149,7 @@ impl KafkaMember {
             must_rewind: false,
             refusal: None,
             missing: Vec::new(),
-            unowned: Unowned::new(),
+            unowned: Unowned::default(),
             gave_up_in: None,
             look_at: shared.clock.monotonic() + LOOK_EVERY,
             member_id: None,
@@ -159,7 +161,6 @@ impl KafkaMember {
 
     /// What happens by now; `None` when nothing does.
     fn look(&mut self, max_bytes: usize) -> Result<Option<Poll>> {
-        self.look_for_unowned()?;
         let clients = Arc::clone(&self.clients);
         let mut open = clients.open.lock();
         let open = open.as_mut().ok_or_else(|| self.shared.ended())?;
@@ -242,6 +243,12 @@ impl KafkaMember {
             open.leaves = leaves;
         }
         self.clients.end();
+        if leaves {
+            // Another process is going to own them: what is here is soon out of date.
+            self.shares()
+                .flat_map(|share| self.table_keys(share))
+                .for_each(|key| self.shared.tables.let_go(&key, self.id));
+        }
     }
 
     fn seat(&self) -> Seat {
@@ -263,7 +270,7 @@ impl KafkaMember {
         match self.over {
             None => Ok(()),
             Some(Over::Replaced) => Err(self.replaced()),
-            Some(Over::Unknown) => {
+            Some(Over::Unknown | Over::Left) => {
                 Err(Error::new(ErrorKind::Unknown, "the member is over since its last call: join again"))
             }
         }
@@ -289,7 +296,9 @@ impl Member for KafkaMember {
         let deadline = self.shared.clock.monotonic().saturating_add(max_wait);
         loop {
             self.check_going_on()?;
-            if let Some(poll) = self.look(max_bytes)? {
+            let happened = self.look(max_bytes)?;
+            self.look_for_unowned()?;
+            if let Some(poll) = happened {
                 return Ok(poll);
             }
             let left = deadline.saturating_sub(self.shared.clock.monotonic());

@@ -191,7 +191,7 @@ pub trait Member: Send {
 
     /// Leaves the group in good order. Its partitions go to others at once, unless the log keeps the place of a named
     /// instance for its return, as Kafka does for static members: then after a time-out of that log, and at once to the
-    /// same instance when it joins again.
+    /// same instance when it joins again. Who leaves while it gives something up keeps no place.
     ///
     /// # Errors
     /// `Unavailable`, `Unknown`, `Closed`: they go to others after `max_silence`.

@@ -45,6 +45,7 @@ impl KafkaMember {
             }
             Rebalance::Revoked(partitions) => {
                 open.owes_answer = true;
+                self.unowned.shared_out(self.shared.clock.monotonic());
                 self.gave_up_in = native::member::generation(&open.consumer);
                 self.check_identity(open)?;
                 let shares = self.shares_of(&partitions);
@@ -135,7 +136,7 @@ impl KafkaMember {
     }
 
     /// All that it has, told or on its way.
-    fn shares(&self) -> impl Iterator<Item = Share> {
+    pub(super) fn shares(&self) -> impl Iterator<Item = Share> {
         self.owned.iter().map(|owned| owned.share).chain(self.arriving.iter().map(|arriving| arriving.share))
     }
 

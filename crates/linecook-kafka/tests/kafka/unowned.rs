@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use linecook_kafka::KafkaLog;
 use linecook_log::{Clock as _, Commit, ErrorKind, Log as _, Member, Offset, Poll, TopicName, TopicPartition};
 
-use crate::kitchen::{Kitchen, PATIENCE, at};
+use crate::kitchen::{Kitchen, PATIENCE, SESSION_TIMEOUT, at};
 
 /// A member that is polled now and then, and what it owns.
 struct Watched {
@@ -18,7 +18,7 @@ struct Watched {
 impl Watched {
     fn join(kitchen: &Kitchen, instance: &str, topic: &TopicName) -> Self {
         let mut options = kitchen.options(instance);
-        options.session_timeout = PATIENCE;
+        options.session_timeout = SESSION_TIMEOUT * 2;
         Self::join_by(kitchen, kitchen.open_with(options), instance, topic)
     }
 
@@ -76,15 +76,42 @@ fn who_ends_while_it_gives_up_leaves_its_group() {
     assert!(heir.owned.is_disjoint(&second.owned), "a partition has two owners");
 }
 
+/// The same of one whose last poll was before the group wanted something back.
+#[test]
+fn who_ends_before_it_hears_what_to_give_up_leaves_its_group() {
+    let kitchen = Kitchen::shared();
+    let source = kitchen.topic(&kitchen.open("topics"), "source", 4);
+    let mut first = Watched::join(&kitchen, "a-first", &source);
+    kitchen.until("the first owns all", || {
+        first.poll();
+        first.owned.len() == 4
+    });
+    let mut second = Watched::join(&kitchen, "b-second", &source);
+    let deadline = kitchen.clock.monotonic() + Duration::from_secs(8);
+    kitchen.until("the first has a revocation before it", || {
+        second.poll();
+        kitchen.clock.monotonic() > deadline
+    });
+    let log = Arc::clone(&first.log);
+    drop(first);
+    let mut heir = Watched::join_by(&kitchen, log, "a-first", &source);
+    kitchen.until("all is shared", || {
+        second.poll();
+        heir.poll();
+        heir.owned.len() == 2 && second.owned.len() == 2
+    });
+}
+
 /// A process is killed just then, and is back at once: the other has seen the one before, and does not wait for it.
 #[test]
 fn who_comes_back_while_it_gave_up_is_noticed() {
     let kitchen = Kitchen::shared();
     let source = kitchen.topic(&kitchen.open("topics"), "source", 4);
     let (killed, mut second) = giving_up(&kitchen, &source);
-    kitchen.until("it is told of", || {
+    let deadline = kitchen.clock.monotonic() + Duration::from_secs(3);
+    kitchen.until("the second has asked", || {
         second.poll();
-        second.member.stuck().is_some()
+        kitchen.clock.monotonic() > deadline
     });
     let mut heir = Watched::join_by(&kitchen, Arc::clone(&killed.log), "a-first", &source);
     kitchen.until("the second leaves and joins anew", || {
@@ -113,7 +140,7 @@ fn who_takes_long_to_give_up_is_told_of_and_keeps_its_place() {
     let kitchen = Kitchen::shared();
     let source = kitchen.topic(&kitchen.open("topics"), "source", 4);
     let (mut slow, mut quick) = giving_up(&kitchen, &source);
-    let deadline = kitchen.clock.monotonic() + Duration::from_secs(6);
+    let deadline = kitchen.clock.monotonic() + Duration::from_secs(10);
     let mut told = BTreeSet::new();
     kitchen.until("the first has worked on", || {
         quick.poll();
