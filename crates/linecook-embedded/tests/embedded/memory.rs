@@ -86,7 +86,8 @@ fn appends_are_refused_when_too_much_waits_to_be_written() {
     place.files.set_syncs(Syncs::Hanging);
     let mut tickets = Vec::new();
     let mut refused = None;
-    for number in 0..1000 {
+    // What was there when the sync began is on its way: the rest alone has to reach the limit.
+    for number in 0..10_000 {
         match append(&*log, &at("a", 0), number) {
             Ok(ticket) => tickets.push(ticket),
             Err(error) => {
@@ -101,7 +102,7 @@ fn appends_are_refused_when_too_much_waits_to_be_written() {
     for ticket in &tickets {
         wait(ticket).unwrap();
     }
-    store(&*log, &at("a", 0), [5000]);
+    store(&*log, &at("a", 0), [50_000]);
     assert_eq!(read_all(&*log, &at("a", 0)).len(), tickets.len() + 1);
 }
 
