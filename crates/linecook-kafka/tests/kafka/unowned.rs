@@ -42,6 +42,15 @@ impl Watched {
     }
 }
 
+fn until_shared(kitchen: &Kitchen, one: &mut Watched, other: &mut Watched) {
+    kitchen.until("all is shared", || {
+        one.poll();
+        other.poll();
+        one.owned.len() == 2 && other.owned.len() == 2
+    });
+    assert!(one.owned.is_disjoint(&other.owned), "a partition has two owners");
+}
+
 /// Of two members the first, which is told to give up half of what it has, and the second.
 fn giving_up(kitchen: &Kitchen, source: &TopicName) -> (Watched, Watched) {
     let mut first = Watched::join(kitchen, "a-first", source);
@@ -68,12 +77,7 @@ fn who_ends_while_it_gives_up_leaves_its_group() {
     let log = Arc::clone(&first.log);
     drop(first);
     let mut heir = Watched::join_by(&kitchen, log, "a-first", &source);
-    kitchen.until("all is shared", || {
-        second.poll();
-        heir.poll();
-        heir.owned.len() == 2 && second.owned.len() == 2
-    });
-    assert!(heir.owned.is_disjoint(&second.owned), "a partition has two owners");
+    until_shared(&kitchen, &mut heir, &mut second);
 }
 
 /// The same of one whose last poll was before the group wanted something back.
@@ -95,11 +99,7 @@ fn who_ends_before_it_hears_what_to_give_up_leaves_its_group() {
     let log = Arc::clone(&first.log);
     drop(first);
     let mut heir = Watched::join_by(&kitchen, log, "a-first", &source);
-    kitchen.until("all is shared", || {
-        second.poll();
-        heir.poll();
-        heir.owned.len() == 2 && second.owned.len() == 2
-    });
+    until_shared(&kitchen, &mut heir, &mut second);
 }
 
 /// A process is killed just then, and is back at once: the other has seen the one before, and does not wait for it.
@@ -124,12 +124,7 @@ fn who_comes_back_while_it_gave_up_is_noticed() {
         })
     });
     let mut second = Watched::join_by(&kitchen, second.log, "b-second", &source);
-    kitchen.until("all is shared", || {
-        second.poll();
-        heir.poll();
-        heir.owned.len() == 2 && second.owned.len() == 2
-    });
-    assert!(heir.owned.is_disjoint(&second.owned), "a partition has two owners");
+    until_shared(&kitchen, &mut heir, &mut second);
     drop(killed);
 }
 
@@ -153,16 +148,11 @@ fn who_takes_long_to_give_up_is_told_of_and_keeps_its_place() {
     let offsets = slow.giving_up.iter().map(|at| (at.clone(), Offset(0))).collect();
     drop(slow.member.commit(Commit { offsets, ..Commit::default() }).unwrap());
 
-    kitchen.until("all is shared", || {
-        quick.poll();
-        slow.poll();
-        slow.owned.len() == 2 && quick.owned.len() == 2
-    });
+    until_shared(&kitchen, &mut slow, &mut quick);
     kitchen.until("nothing is stuck", || {
         quick.poll();
         slow.poll();
         slow.member.stuck().is_none() && quick.member.stuck().is_none()
     });
-    assert!(slow.owned.is_disjoint(&quick.owned), "a partition has two owners");
     assert_eq!(&slow.owned | &quick.owned, (0..4).map(|p| at(&source, p)).collect());
 }
