@@ -244,10 +244,7 @@ impl KafkaMember {
         }
         self.clients.end();
         if leaves {
-            // Another process is going to own them: what is here is soon out of date.
-            self.shares()
-                .flat_map(|share| self.table_keys(share))
-                .for_each(|key| self.shared.tables.let_go(&key, self.id));
+            self.let_go_tables(self.shares());
         }
     }
 

@@ -99,9 +99,12 @@ impl KafkaMember {
         self.answer(native::member::give_up(&open.consumer, &wanted));
         open.owes_answer = false;
         self.forget(&told);
-        // Another process is going to own them: what is here is soon out of date.
-        let of_shares: Vec<_> = shares.iter().flat_map(|share| self.table_keys(*share)).collect();
-        for key in of_shares {
+        self.let_go_tables(shares.into_iter());
+    }
+
+    /// Another process is going to own them: what is here is soon out of date.
+    pub(super) fn let_go_tables(&self, shares: impl Iterator<Item = Share>) {
+        for key in shares.flat_map(|share| self.table_keys(share)) {
             self.shared.tables.let_go(&key, self.id);
         }
     }

@@ -109,8 +109,8 @@ impl KafkaMember {
     /// # Errors
     /// `Unknown`: some have had none for too long. It has left its group, and its successor joins anew.
     pub(super) fn look_for_unowned(&mut self) -> Result<()> {
-        let now = self.shared.clock.monotonic();
-        let is_due = self.unowned.ask_at.is_some_and(|at| now >= at);
+        let Some(ask_at) = self.unowned.ask_at else { return Ok(()) };
+        let is_due = self.shared.clock.monotonic() >= ask_at;
         // Who is to give something up does that first.
         if !is_due || !self.revoking.is_empty() || self.shared.cluster.news.is_silent() {
             return Ok(());

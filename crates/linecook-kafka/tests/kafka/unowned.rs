@@ -40,6 +40,16 @@ impl Watched {
             Poll::Records(_) | Poll::Idle => {}
         }
     }
+
+    /// Polls for so long.
+    fn poll_for(&mut self, kitchen: &Kitchen, time: Duration, mut look: impl FnMut(&Self)) {
+        let deadline = kitchen.clock.monotonic() + time;
+        kitchen.until("it is over", || {
+            self.poll();
+            look(self);
+            kitchen.clock.monotonic() > deadline
+        });
+    }
 }
 
 fn until_shared(kitchen: &Kitchen, one: &mut Watched, other: &mut Watched) {
@@ -51,13 +61,18 @@ fn until_shared(kitchen: &Kitchen, one: &mut Watched, other: &mut Watched) {
     assert!(one.owned.is_disjoint(&other.owned), "a partition has two owners");
 }
 
-/// Of two members the first, which is told to give up half of what it has, and the second.
-fn giving_up(kitchen: &Kitchen, source: &TopicName) -> (Watched, Watched) {
+fn sole(kitchen: &Kitchen, source: &TopicName) -> Watched {
     let mut first = Watched::join(kitchen, "a-first", source);
     kitchen.until("the first owns all", || {
         first.poll();
         first.owned.len() == 4
     });
+    first
+}
+
+/// Of two members the first, which is told to give up half of what it has, and the second.
+fn giving_up(kitchen: &Kitchen, source: &TopicName) -> (Watched, Watched) {
+    let mut first = sole(kitchen, source);
     let mut second = Watched::join(kitchen, "b-second", source);
     kitchen.until("the first has to give something up", || {
         second.poll();
@@ -85,17 +100,10 @@ fn who_ends_while_it_gives_up_leaves_its_group() {
 fn who_ends_before_it_hears_what_to_give_up_leaves_its_group() {
     let kitchen = Kitchen::shared();
     let source = kitchen.topic(&kitchen.open("topics"), "source", 4);
-    let mut first = Watched::join(&kitchen, "a-first", &source);
-    kitchen.until("the first owns all", || {
-        first.poll();
-        first.owned.len() == 4
-    });
+    let first = sole(&kitchen, &source);
     let mut second = Watched::join(&kitchen, "b-second", &source);
-    let deadline = kitchen.clock.monotonic() + Duration::from_secs(8);
-    kitchen.until("the first has a revocation before it", || {
-        second.poll();
-        kitchen.clock.monotonic() > deadline
-    });
+    // By then the first has a revocation before it.
+    second.poll_for(&kitchen, Duration::from_secs(8), |_| {});
     let log = Arc::clone(&first.log);
     drop(first);
     let mut heir = Watched::join_by(&kitchen, log, "a-first", &source);
@@ -108,11 +116,8 @@ fn who_comes_back_while_it_gave_up_is_noticed() {
     let kitchen = Kitchen::shared();
     let source = kitchen.topic(&kitchen.open("topics"), "source", 4);
     let (killed, mut second) = giving_up(&kitchen, &source);
-    let deadline = kitchen.clock.monotonic() + Duration::from_secs(3);
-    kitchen.until("the second has asked", || {
-        second.poll();
-        kitchen.clock.monotonic() > deadline
-    });
+    // By then the second has asked.
+    second.poll_for(&kitchen, Duration::from_secs(3), |_| {});
     let mut heir = Watched::join_by(&kitchen, Arc::clone(&killed.log), "a-first", &source);
     kitchen.until("the second leaves and joins anew", || {
         heir.poll();
@@ -135,12 +140,9 @@ fn who_takes_long_to_give_up_is_told_of_and_keeps_its_place() {
     let kitchen = Kitchen::shared();
     let source = kitchen.topic(&kitchen.open("topics"), "source", 4);
     let (mut slow, mut quick) = giving_up(&kitchen, &source);
-    let deadline = kitchen.clock.monotonic() + Duration::from_secs(10);
     let mut told = BTreeSet::new();
-    kitchen.until("the first has worked on", || {
-        quick.poll();
+    quick.poll_for(&kitchen, Duration::from_secs(10), |quick| {
         told.extend(quick.member.stuck().map(|error| error.chain()));
-        kitchen.clock.monotonic() > deadline
     });
     let told = told.into_iter().collect::<Vec<_>>().join("; ");
     assert!(told.starts_with("partitions have no owner: group="), "{told}");
