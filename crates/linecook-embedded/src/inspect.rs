@@ -82,20 +82,27 @@ struct FoundSegment {
     header: std::result::Result<(Header, u64), NoHead>,
 }
 
+/// That there is a log in the directory.
+///
+/// # Errors
+/// `Invalid`: there is none.
+pub fn check_holds_log(data_dir: &Path) -> Result<()> {
+    if data_dir.join(SEGMENTS).is_dir() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("there is no log in this directory: data_dir={}", data_dir.display())))
+}
+
 impl Inspection {
     /// Opens a data directory of an embedded log.
     ///
     /// # Errors
     /// `Unavailable`: it is in use by another process, or cannot be read. `Invalid`: there is no log in it.
     pub fn open(data_dir: &Path) -> Result<Self> {
-        let segments = data_dir.join(SEGMENTS);
-        if !segments.is_dir() {
-            let text = format!("there is no log in this directory: data_dir={}", data_dir.display());
-            return Err(Error::invalid(text));
-        }
+        check_holds_log(data_dir)?;
         let lock = DirectoryLock::take_to_read(data_dir)?;
         let rows = linecook_rows::inspect(data_dir.join(ROWS));
-        Ok(Self { rows: Some(rows), ..Self::open_on(&Disk::new(segments), lock)? })
+        Ok(Self { rows: Some(rows), ..Self::open_on(&Disk::new(data_dir.join(SEGMENTS)), lock)? })
     }
 
     /// Opens what a log wrote on another file layer.

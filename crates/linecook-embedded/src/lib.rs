@@ -52,6 +52,7 @@ mod to_apply;
 mod writer;
 
 pub use frame::CommitNumber;
+pub use lock::is_in_use;
 pub use log::EmbeddedLog;
 pub use options::Options;
 pub use row_store::RowsInstalled;

@@ -45,7 +45,7 @@ impl EmbeddedLog {
     /// `Unavailable`: another process uses the folder, or it cannot be written. `Corrupt`: what is there is damaged in
     /// a way that no crash explains, or was written by a newer version.
     pub fn open(folder: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self> {
-        let lock = DirectoryLock::take(folder)?;
+        let lock = DirectoryLock::take(folder, options.directory_wait, &*clock)?;
         let segments = folder.join(SEGMENTS);
         create_folder(&segments).map_err(|error| crate::segment::unreadable(error, "the folder of the segments"))?;
         Self::open_on(Arc::new(Disk::new(segments)), &folder.join(ROWS), options, clock, Some(lock), None)

@@ -27,6 +27,8 @@ pub struct Options {
     pub memtable_bytes: u64,
     /// How much of the older rows is cached. 16 MiB.
     pub row_cache_bytes: u64,
+    /// How long it is waited for a directory that another process has, before that is an error. Not at all.
+    pub directory_wait: Duration,
 }
 
 impl Default for Options {
@@ -42,6 +44,7 @@ impl Default for Options {
             reserve_bytes: 256 << 20,
             memtable_bytes: 32 << 20,
             row_cache_bytes: 16 << 20,
+            directory_wait: Duration::ZERO,
         }
     }
 }

@@ -15,7 +15,10 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use crate::{Options, fault, native::Fault};
+use crate::{
+    Options, fault,
+    native::{Fault, mended},
+};
 
 pub(crate) type Consumer = BaseConsumer<Context>;
 pub(crate) type Producer = BaseProducer<Context>;
@@ -288,6 +291,7 @@ fn producing(options: &Options) -> ClientConfig {
 }
 
 fn create<T: FromClientConfigAndContext<Context>>(config: &ClientConfig, news: &Arc<News>) -> Result<T> {
+    mended::link();
     config
         .create_with_context(Context::new(news))
         .map_err(|error| Error::invalid("a client of Kafka cannot be made with these properties").with_source(error))

@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, fmt, sync::Arc, thread, time::Duration};
 
 use linecook_log::{
     Batch, BatchBuilder, Clock, Error, ErrorKind, GroupDescription, GroupName, GroupSpec, InputSpec, Log, Member,
-    MemberSpec, Offset, Partition, PartitionDescription, Result, Rows, Status, TableName, Ticket, TopicDescription,
-    TopicName, TopicPartition, TopicSpec,
+    MemberSpec, Offset, Partition, PartitionDescription, Result, Row, Rows, Scan, Status, TableName, Ticket,
+    TopicDescription, TopicName, TopicPartition, TopicSpec,
 };
 
 use crate::{
     Options, cluster,
     member::KafkaMember,
     native::admin::{self, FoundTopic, Isolation},
-    rows::KafkaRows,
+    rows::{self, KafkaRows},
     shared::{End, Shared, dropped_name, is_dropped_name},
     tables,
 };
@@ -226,6 +226,17 @@ impl Log for KafkaLog {
         self.shared.check_open()?;
         let shared = Arc::clone(&self.shared);
         Ok(Arc::new(KafkaRows { shared, service: service.clone(), table: table.clone() }))
+    }
+
+    fn scan_rows(
+        &self,
+        service: &GroupName,
+        table: &TableName,
+        partition: Partition,
+        scan: Scan<'_>,
+    ) -> Result<Vec<Row>> {
+        self.shared.check_open()?;
+        rows::scan_changelog(&self.shared, &tables::changelog_of(service, table)?, partition, scan)
     }
 
     fn groups(&self) -> Result<Vec<GroupDescription>> {

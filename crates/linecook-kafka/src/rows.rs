@@ -1,11 +1,14 @@
 //! Rows as the outside sees them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use linecook_log::{GroupName, Partition, Result, Row, Rows, Scan, TableName, Ticket, TopicPartition};
+use linecook_log::{
+    Error, ErrorKind, GroupName, Partition, Result, Row, Rows, Scan, TableName, Ticket, TopicName, TopicPartition,
+};
 
 use crate::{
+    native::admin::{End, Isolation},
     progress::{self, CaughtUp},
     shared::Shared,
     tables::{LocalTable, TableKey},
@@ -28,7 +31,7 @@ impl KafkaRows {
                 "the rows are not here, or not restored yet: service={} table={} partition={partition}",
                 self.service, self.table
             );
-            linecook_log::Error::new(linecook_log::ErrorKind::Unavailable, text)
+            Error::new(ErrorKind::Unavailable, text)
         })
     }
 }
@@ -55,4 +58,38 @@ impl Rows for KafkaRows {
             at: input.clone(),
         })))
     }
+}
+
+/// How much of a changelog is read at a time.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// Rows of a partition that may be anybody's, as their changelog has them up to what is stable now.
+pub(crate) fn scan_changelog(
+    shared: &Shared,
+    changelog: &TopicName,
+    partition: Partition,
+    scan: Scan<'_>,
+) -> Result<Vec<Row>> {
+    let from = TopicPartition::new(changelog, partition);
+    match shared.cluster.check_partition(&from) {
+        Err(error) if error.kind() == ErrorKind::Invalid => return Ok(Vec::new()),
+        outcome => outcome?,
+    }
+    let starts = shared.cluster.offsets_at(End::Start, std::slice::from_ref(&from), Isolation::Committed)?;
+    let mut next = starts.get(&from).copied().unwrap_or_default();
+    let mut rows = BTreeMap::new();
+    loop {
+        let batches = shared.reader.read(&shared.options, &from, next, PAGE_BYTES)?;
+        let Some(last) = batches.last() else { break };
+        for record in batches.iter().flat_map(|batch| batch.records_from(next)) {
+            let key = record.key.unwrap_or_default();
+            let is_wanted = key.starts_with(scan.prefix) && scan.after.is_none_or(|after| key > after);
+            match record.value.filter(|_| is_wanted) {
+                Some(value) => drop(rows.insert(Bytes::copy_from_slice(key), Bytes::copy_from_slice(value))),
+                None => drop(rows.remove(key)),
+            }
+        }
+        next = last.end();
+    }
+    Ok(rows.into_iter().take(scan.limit).collect())
 }

@@ -166,6 +166,7 @@ macro_rules! conformance_tests {
                 a_reader_is_caught_up_when_the_input_is_consumed
                 rows_of_a_partition_not_owned_are_fenced
                 rows_belong_to_the_partitions_of_their_tables_topics
+                rows_can_be_looked_at_whoever_owns_them
             }
             groups {
                 a_declared_group_is_known_and_reads_from_the_start

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Batch, BatchBuilder, GroupName, Member, MemberSpec, Offset, Partition, Result, Rows, TableName, Ticket, TopicName,
-    TopicPartition,
+    Batch, BatchBuilder, GroupName, Member, MemberSpec, Offset, Partition, Result, Row, Rows, Scan, TableName, Ticket,
+    TopicName, TopicPartition,
 };
 
 /// A log: the embedded one, or Kafka. See the [crate] for its laws.
@@ -94,6 +94,22 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// # Errors
     /// `Unavailable`.
     fn rows(&self, service: &GroupName, table: &TableName) -> Result<Arc<dyn Rows>>;
+
+    /// Durable rows of a partition, whoever owns it, in the order of their keys: for an operator's look. What
+    /// [`rows`](Self::rows) reads is cheap and may be elsewhere; a log that keeps rows with their owners reads all that was
+    /// ever changed of them for this. There are none where nobody has written any yet.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    fn scan_rows(
+        &self,
+        service: &GroupName,
+        table: &TableName,
+        partition: Partition,
+        scan: Scan<'_>,
+    ) -> Result<Vec<Row>> {
+        self.rows(service, table)?.scan(partition, scan)
+    }
 
     /// All known groups, in order of their names, with what they have durably consumed.
     ///

@@ -56,4 +56,25 @@ mod tests {
             assert_eq!(murmur2(key).cast_signed(), hash, "{key:?}");
         }
     }
+
+    /// 296 keys of all lengths to 72 and some long ones, of any bytes, with partition counts to the largest there is.
+    #[test]
+    fn keys_go_where_kafkas_java_client_puts_them() {
+        let vectors: Vec<_> = include_str!("partitioner/vectors.txt").lines().collect();
+        assert_eq!(vectors.len(), 296);
+        for vector in vectors {
+            let fields: Vec<_> = vector.split(' ').collect();
+            let [key, hash, partition_count, partition] = fields[..] else { panic!("not four fields: {vector}") };
+            let key = bytes_of(key);
+            assert_eq!(murmur2(&key).cast_signed(), hash.parse().unwrap(), "{vector}");
+            let expected = Partition(partition.parse().unwrap());
+            assert_eq!(partition_of(&key, partition_count.parse().unwrap()), expected, "{vector}");
+        }
+    }
+
+    fn bytes_of(hex: &str) -> Vec<u8> {
+        let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+        assert!(rest.is_empty() || hex == "-", "{hex}");
+        pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    }
 }

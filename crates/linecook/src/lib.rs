@@ -70,9 +70,10 @@
 //! # The way of a record
 //!
 //! [`Worker::step`] polls some records of the log, gives each to the stages and tables that read its topic, and commits
-//! what came of all of them at once. What a handler rejects, what does not decode and what panics goes to the topic
-//! `<service>.dead-letters` in the same commit, and the partition goes on. What a handler wants to [retry](Failure::retry)
-//! waits, and later records of its key wait behind it; a [`FailurePolicy`] says how often, and what comes then.
+//! what came of all of them at once. What a handler rejects, what does not decode and what panics is kept, and later records
+//! of its key wait behind it, until an operator redrives it; its history goes to the topic `<service>.dead-letters` in the same
+//! commit, and all other keys go on. What a handler wants to [retry](Failure::retry) waits in the same way; a
+//! [`FailurePolicy`] says how often, and whether a key waits for a record that has failed.
 //!
 //! # Testing
 //!
@@ -85,6 +86,7 @@ mod codec;
 mod context;
 mod counter;
 mod counts;
+mod dead_letters;
 mod failure;
 pub mod http;
 #[doc(hidden)]

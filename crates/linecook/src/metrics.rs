@@ -25,7 +25,7 @@ use crate::{
     Service,
     counter::Counted,
     service::{Input, Misplaced},
-    worker::Done,
+    worker::{Done, WaitingCounts},
 };
 
 type Labels = Vec<(&'static str, String)>;
@@ -45,13 +45,16 @@ pub struct Metrics {
     records: Family<Labels, Counter>,
     dead_letters: Family<Labels, Counter>,
     retries: Family<Labels, Counter>,
-    parked: Family<Labels, Gauge>,
+    waiting: Family<Labels, Gauge>,
+    parked_keys: Family<Labels, Gauge>,
     moved: Family<Labels, Counter>,
     commits: Family<Labels, Counter>,
     commit_seconds: Family<Labels, Histogram, fn() -> Histogram>,
     errors: Family<Labels, Counter>,
     lag_seconds: Family<Labels, Seconds>,
     counted: Arc<CountedByHandlers>,
+    /// Which worker of the process owns what, by service.
+    owners: Arc<Mutex<BTreeMap<(String, TopicPartition), u32>>>,
 }
 
 impl Metrics {
@@ -61,15 +64,17 @@ impl Metrics {
             records: Family::default(),
             dead_letters: Family::default(),
             retries: Family::default(),
-            parked: Family::default(),
+            waiting: Family::default(),
+            parked_keys: Family::default(),
             moved: Family::default(),
             commits: Family::default(),
             commit_seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_05, 2.0, 16))),
             errors: Family::default(),
             lag_seconds: Family::default(),
             counted: Arc::default(),
+            owners: Arc::default(),
         };
-        let Self { records, dead_letters, retries, parked, moved, .. } = metrics.clone();
+        let Self { records, dead_letters, retries, waiting, parked_keys, moved, .. } = metrics.clone();
         let Self { commits, commit_seconds, errors, lag_seconds, counted, .. } = metrics.clone();
         registry.register("linecook_records", "Records handled, by stage or table and partition", records);
         registry.register(
@@ -83,9 +88,15 @@ impl Metrics {
             retries,
         );
         registry.register(
-            "linecook_parked_records",
-            "Records that wait to be tried again or behind one that does, by the table that keeps them and partition",
-            parked,
+            "linecook_waiting_records",
+            "Records that wait, to be tried again, for a redrive, or behind one that does, by the table that keeps them and \
+             partition",
+            waiting,
+        );
+        registry.register(
+            "linecook_parked_keys",
+            "Keys whose first record failed and that wait for a redrive, by the table that keeps them and partition",
+            parked_keys,
         );
         registry.register("linecook_records_moved", "Records moved into the partition of their key, by topic", moved);
         registry.register("linecook_commits", "Commits made", commits);
@@ -97,7 +108,7 @@ impl Metrics {
     }
 
     /// Those of a worker of that service, looked up once.
-    pub(crate) fn of_worker(&self, service: &Service) -> WorkerMetrics {
+    pub(crate) fn of_worker(&self, service: &Service, worker: u32) -> WorkerMetrics {
         let name = service.name().to_string();
         let of_service = vec![("service", name.clone())];
         let moved = |input: &Input| {
@@ -112,6 +123,7 @@ impl Metrics {
             commit_seconds: self.commit_seconds.get_or_create_owned(&of_service),
             lags: Vec::new(),
             service: name,
+            worker,
             all: self.clone(),
         }
     }
@@ -121,6 +133,7 @@ impl Metrics {
 #[derive(Debug)]
 pub(crate) struct WorkerMetrics {
     service: String,
+    worker: u32,
     all: Metrics,
     /// The names of the service's steps, in their order.
     steps: Vec<String>,
@@ -202,18 +215,39 @@ impl WorkerMetrics {
         }
     }
 
-    /// So many records wait there, kept in that table.
-    pub(crate) fn parks(&mut self, table: &TableName, partition: Partition, record_count: u64) {
+    /// So much waits there, kept in that table.
+    pub(crate) fn waits(&mut self, table: &TableName, partition: Partition, waiting: WaitingCounts) {
+        let WaitingCounts { records, parked_keys } = waiting;
         let labels = parked_labels(&self.service, table, partition);
-        self.all.parked.get_or_create(&labels).set(i64::try_from(record_count).unwrap_or(i64::MAX));
+        self.all.waiting.get_or_create(&labels).set(i64::try_from(records).unwrap_or(i64::MAX));
+        self.all.parked_keys.get_or_create(&labels).set(i64::try_from(parked_keys).unwrap_or(i64::MAX));
     }
 
-    /// The partition is another worker's now, and so is its lag, and what waits there.
+    /// These partitions are this worker's now.
+    pub(crate) fn owns<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
+        let mut owners = self.all.owners.lock();
+        owners.extend(partitions.into_iter().map(|at| ((self.service.clone(), at.clone()), self.worker)));
+    }
+
+    /// These partitions are another worker's, and so are their lag and what waits there. When it is of this process, it may
+    /// have said so already.
     pub(crate) fn gave_up(&mut self, partitions: &[TopicPartition], parked: &[(TableName, Partition)]) {
-        for (table, partition) in parked {
-            self.all.parked.remove(&parked_labels(&self.service, table, *partition));
+        let mut owners = self.all.owners.lock();
+        let mut is_nobodys = |at: &&TopicPartition| {
+            let key = (self.service.clone(), (*at).clone());
+            let was_own = owners.get(&key) == Some(&self.worker);
+            was_own && owners.remove(&key).is_some()
+        };
+        let nobodys: Vec<_> = partitions.iter().filter(|at| is_nobodys(at)).collect();
+        let is_among = |partition: Partition| nobodys.iter().any(|at| at.partition == partition);
+        for (table, partition) in parked.iter().filter(|(_, partition)| is_among(*partition)) {
+            let labels = parked_labels(&self.service, table, *partition);
+            self.all.waiting.remove(&labels);
+            self.all.parked_keys.remove(&labels);
         }
-        for (of, _) in self.lags.extract_if(.., |(of, _)| partitions.contains(of)) {
+        for (of, _) in
+            self.lags.extract_if(.., |(of, _)| partitions.contains(of)).filter(|(of, _)| nobodys.contains(&of))
+        {
             let labels = place_labels(&self.service, &of);
             self.all.lag_seconds.remove(&labels);
         }
@@ -268,5 +302,42 @@ impl Collector for CountedByHandlers {
 impl fmt::Debug for CountedByHandlers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CountedByHandlers")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Definition, Topic, testing::at};
+
+    /// A worker that was silent for too long hears that it has lost its partitions after another of its process has taken
+    /// them over: it took away what that one had said of them.
+    #[test]
+    fn what_the_next_owner_has_said_stays() {
+        const WORDS: Topic<String, String> = Topic::new("words");
+        const SHOUTED: Topic<String, String> = Topic::new("shouted");
+        let build = |service: &mut Service| {
+            service.stage(WORDS, SHOUTED, |word, _| Ok(word));
+        };
+        let service = Definition::new("test", 0, build).service(&mut Default::default()).unwrap();
+        let mut registry = Registry::default();
+        let metrics = Metrics::new(&mut registry);
+        let [mut first, mut second] = [0, 1].map(|worker| metrics.of_worker(&service, worker));
+        let (from, table) = (at("words/0"), TableName::new("words.shouted.parked").unwrap());
+        for worker in [&mut first, &mut second] {
+            worker.owns([&from]);
+            worker.lags(&from, Duration::from_secs(1));
+            worker.waits(&table, Partition(0), WaitingCounts { records: 3, parked_keys: 1 });
+        }
+        let gauges = || {
+            let mut page = String::new();
+            prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
+            page.lines().filter(|line| line.contains("partition=\"0\"")).count()
+        };
+        let give_up = |worker: &mut WorkerMetrics| {
+            worker.gave_up(std::slice::from_ref(&from), &[(table.clone(), Partition(0))]);
+            gauges()
+        };
+        assert_eq!((give_up(&mut first), give_up(&mut second)), (3, 0));
     }
 }

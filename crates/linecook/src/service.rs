@@ -1,14 +1,15 @@
 //! What a service does with which topics.
 
 mod co_partition;
+mod control;
 mod repartition;
 mod station;
 mod steps;
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use axum::Router;
-use linecook_log::{GroupName, Result, TableName, TopicName};
+use linecook_log::{Clock, GroupName, Log, Result, TableName, TopicName};
 
 use crate::{
     Command, Context, Event, Failure, Key, PartialCounts, State, Table, TableDeclaration, Topic,
@@ -82,6 +83,7 @@ impl Definition {
         // Lent to the service while it is built, so that `build` has one argument and no lifetime.
         let mut service = Service::new(GroupName::new(self.name)?, std::mem::take(settings));
         (self.build)(&mut service);
+        service.add_control_topics();
         *settings = std::mem::take(&mut service.settings);
         Ok(service)
     }
@@ -221,6 +223,19 @@ impl Service {
         self
     }
 
+    /// Its HTTP routes, on a log that has its topics: for who serves them without a [`Program`](crate::Program).
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    ///
+    /// # Panics
+    /// When the log does not have the topics.
+    pub fn router(&self, log: &Arc<dyn Log>, clock: &Arc<dyn Clock>) -> Result<Router> {
+        let counts = log.topics()?.into_iter().map(|topic| (topic.name, topic.partition_count)).collect();
+        let edge = Edge::of(self, log, clock, &Arc::new(counts))?;
+        Ok(self.routes.as_ref().map_or_else(Router::new, |routes| routes(&edge)))
+    }
+
     /// A setting of the service: its value, or the default. Asking is declaring: from here on it is a flag, a variable
     /// and a key of the settings file. A faulty one is reported with all others, before anything runs.
     pub fn setting<T: SettingValue>(&mut self, key: settings::Key<T>, default: T) -> T {
@@ -336,7 +351,7 @@ impl Service {
             Some(input) => input.steps.push(step),
             None => {
                 let topic = declared.from.clone();
-                self.inputs.push(Input { topic, steps: vec![step], misplaced: Misplaced::Stay });
+                self.inputs.push(Input { topic, steps: vec![step], misplaced: Misplaced::Stay, controls: vec![] });
             }
         }
         self.steps.push(declared);

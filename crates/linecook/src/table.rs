@@ -141,7 +141,7 @@ impl<'a, K: Key, S: State, I: Event + 'static> TableDeclaration<'a, K, S, I> {
         self
     }
 
-    /// A key's rows are deleted that long after the key was first written, some at a time, up to an hour late.
+    /// A key's rows are deleted that long after the key was first written, some at a time, about a minute late.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.declared().retention = Some(retention);
         self

@@ -44,7 +44,7 @@ impl Clock for HandClock {
     }
 }
 
-fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     let service = GroupName::new("test").unwrap();
     Origin { service, taken_at: Timestamp(0), attempt: 1, source: None }
 }

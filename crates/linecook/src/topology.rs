@@ -26,7 +26,7 @@ use crate::{
 ///
 /// let topology = Topology::of([&greeter])?;
 /// assert_eq!(topology.to_string(), "greeter\n  orders → greetings\n");
-/// assert_eq!(topology.topic_specs(4).len(), 3); // and greeter.dead-letters
+/// assert_eq!(topology.topic_specs(4).len(), 4); // and greeter.dead-letters, and one for what operators say
 /// # Ok::<(), linecook_log::Error>(())
 /// ```
 #[derive(Debug)]
@@ -64,6 +64,8 @@ pub enum Part {
     DeadLetters,
     /// What moves records into the partition of their key, for the tables.
     Repartition,
+    /// What operators tell the service to do with records that wait.
+    Control,
     /// What appends from outside, such as its HTTP routes.
     Outside,
 }
@@ -91,7 +93,7 @@ impl Topology {
             }
             topology.add(service);
         }
-        faults.extend(topology.strangers_in_repartitions());
+        faults.extend(topology.strangers_in_plumbing());
         if faults.is_empty() { Ok(topology) } else { Err(Error::invalid(faults.join("; "))) }
     }
 
@@ -127,6 +129,10 @@ impl Topology {
         for (_, to) in service.repartitions() {
             self.add_writer(to, service, Part::Repartition);
         }
+        for topic in service.control_topics() {
+            self.uses(topic).readers.push(Use { service: service.name().clone(), part: Part::Control });
+            self.add_writer(topic, service, Part::Control);
+        }
         let reads: Vec<_> = service.inputs().iter().map(|input| input.topic.clone()).collect();
         if !reads.is_empty() {
             self.add_writer(&service.targets()[DEAD_LETTERS.0], service, Part::DeadLetters);
@@ -134,12 +140,12 @@ impl Topology {
         self.services.push(Declared { name: service.name().clone(), reads, lines: lines_of(service) });
     }
 
-    /// Who else writes where a service moves its records, by accident of the names.
-    fn strangers_in_repartitions(&self) -> impl Iterator<Item = String> {
-        let is_shared =
-            |uses: &Uses| uses.writers.len() > 1 && uses.writers.iter().any(|writer| writer.part == Part::Repartition);
+    /// Who else writes to a topic of the toolkit's own, by accident of the names.
+    fn strangers_in_plumbing(&self) -> impl Iterator<Item = String> {
+        let is_plumbing = |writer: &Use| matches!(writer.part, Part::Repartition | Part::Control);
+        let is_shared = move |uses: &Uses| uses.writers.len() > 1 && uses.writers.iter().any(is_plumbing);
         let shared = self.topics.iter().filter(move |(_, uses)| is_shared(uses));
-        shared.map(|(topic, _)| format!("only one service writes to a topic of moved records: topic={topic}"))
+        shared.map(|(topic, _)| format!("only one service writes to such a topic: topic={topic}"))
     }
 
     fn add_writer(&mut self, topic: &TopicName, service: &Service, part: Part) {
@@ -253,17 +259,20 @@ mod tests {
             "baked",
             "kitchen-service.baked.repartition",
             "kitchen-service.dead-letters",
+            "kitchen-service.orders.control",
             "kitchen-service.orders.repartition",
+            "kitchen-service.pizza.control",
             "orders",
             "oven.dead-letters",
+            "oven.pizza.control",
             "pizza",
         ];
         assert_eq!(names, expected);
-        let (_, moved) = topology.topics().find(|(name, _)| name.as_str() == expected[3]).unwrap();
+        let (_, moved) = topology.topics().find(|(name, _)| name.as_str() == expected[4]).unwrap();
         assert_eq!(parts(&moved.readers), [Part::Table("kitchen".into())]);
         assert_eq!(parts(&moved.writers), [Part::Repartition]);
         let groups: Vec<_> = topology.group_specs().into_iter().map(|spec| spec.topics.len()).collect();
-        assert_eq!(groups, [5, 1]);
+        assert_eq!(groups, [7, 2]);
     }
 
     #[test]
@@ -271,8 +280,9 @@ mod tests {
         let sets = kitchen().input_specs();
         let topics = |set: &InputSpec| set.topics.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let moved = |topic: &str| format!("kitchen-service.{topic}.repartition {topic}");
-        let together = [moved("orders"), moved("baked")].join(" ");
-        assert_eq!(sets.iter().map(topics).collect::<Vec<_>>(), [together, "pizza".to_owned()]);
+        let together = ["kitchen-service.orders.control", &moved("orders"), &moved("baked")].join(" ");
+        let alone = "kitchen-service.pizza.control pizza".to_owned();
+        assert_eq!(sets.iter().map(topics).collect::<Vec<_>>(), [together, alone]);
         let tables = |set: &InputSpec| set.tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         assert_eq!(sets.iter().map(tables).collect::<Vec<_>>(), ["kitchen kitchen.parked", "counts counts.parked"]);
     }

@@ -11,7 +11,9 @@
 //!
 //! It is a state machine with one method, [`Worker::step`]; what calls it owns the thread, the waiting and the stop.
 
+mod beginnings;
 mod burst;
+mod control;
 mod dead_letters;
 mod done;
 mod expiry;
@@ -32,18 +34,20 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use linecook_log::{Clock, Error, ErrorKind, Fetch, Log, Member, MemberSpec, Offset, Poll, Result, TopicPartition};
 
+use self::{
+    beginnings::{Beginnings, OTHER_IS_ALONE, Permit, Solitude},
+    expiry::ExpiryTimer,
+    pace::Pace,
+    queue::{Queue, Waiting},
+    recovery::{Backoff, Isolation},
+    retry::RetryTimer,
+};
 pub(crate) use self::{
     done::Done,
     hand::{Hand, Taken},
     outputs::{KeyOwner, Outputs, TargetIndex},
+    parking::{Kept, WaitingCounts, WaitingKey, read_waiting},
     queue::InputIndex,
-};
-use self::{
-    expiry::ExpiryTimer,
-    pace::Pace,
-    queue::{Queue, Waiting},
-    recovery::{Backoff, Isolation, Refused, Remedy},
-    retry::RetryTimer,
 };
 pub use self::{
     health::{InHand, WorkerHealth, WorkerReport},
@@ -77,9 +81,15 @@ pub struct Worker {
     joined: Option<Joined>,
     backoff: Backoff,
     isolation: Isolation,
+    beginnings: Beginnings,
+    solitude: Solitude,
     expiry: ExpiryTimer,
     retry_timer: RetryTimer,
+    last_poll: Duration,
 }
+
+/// Well within what a group, and who asks for its health, have patience for.
+const POLL_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 
 /// What goes when the member goes.
 struct Joined {
@@ -104,7 +114,8 @@ impl Worker {
     /// A worker that joins with its first step.
     pub fn new(service: Arc<Service>, log: Arc<dyn Log>, clock: Arc<dyn Clock>, seat: Seat, metrics: &Metrics) -> Self {
         Self {
-            metrics: metrics.of_worker(&service),
+            metrics: metrics.of_worker(&service, seat.worker),
+            beginnings: Beginnings::new(service.name(), &seat, clock.timestamp()),
             service,
             log,
             clock,
@@ -114,8 +125,10 @@ impl Worker {
             joined: None,
             backoff: Backoff::default(),
             isolation: Isolation::default(),
+            solitude: Solitude::default(),
             expiry: ExpiryTimer::default(),
             retry_timer: RetryTimer::default(),
+            last_poll: Duration::ZERO,
         }
     }
 
@@ -124,6 +137,12 @@ impl Worker {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// Tells it that it is one of several of a process: of these one at a time handles a record that has ended processes
+    /// before. All of them are beside one, whichever it is.
+    pub fn be_beside(&mut self, other: &Self) {
+        self.solitude = other.solitude.clone();
     }
 
     /// How it is, for other threads.
@@ -158,11 +177,14 @@ impl Worker {
         if !must_poll {
             self.resume_held()?;
         }
-        if nothing_waits || must_poll {
+        // Polls are a sign of life: who is long about what it has looks up now and then.
+        let is_overdue = self.clock.monotonic().saturating_sub(self.last_poll) >= POLL_AT_LEAST_EVERY;
+        if nothing_waits || must_poll || is_overdue {
             let is_expiring = nothing_waits && self.expire_some()?;
             let is_busy = !nothing_waits || is_expiring || retried.is_some();
             let max_wait = if is_busy { Duration::ZERO } else { self.limits.poll_wait.min(self.until_due()) };
-            if let Some(step) = self.poll(max_wait)? {
+            let max_bytes = if is_overdue && !nothing_waits { 1 } else { self.limits.poll_bytes };
+            if let Some(step) = self.poll(max_wait, max_bytes)? {
                 return Ok(retried.filter(|_| step == Step::Idle).unwrap_or(step));
             }
         }
@@ -170,7 +192,7 @@ impl Worker {
     }
 
     fn join(&mut self) -> Result<Step> {
-        let hand = Hand::new(&self.service, &self.log.topics()?, self.limits.parked_records)?;
+        let hand = Hand::new(&self.service, &self.log.topics()?, self.limits.waiting_records)?;
         let spec = MemberSpec {
             group: self.service.name().clone(),
             instance: self.seat.instance.clone(),
@@ -185,16 +207,19 @@ impl Worker {
     }
 
     /// Polls. Returns what the step has come to, unless there are records to be handled.
-    fn poll(&mut self, max_wait: Duration) -> Result<Option<Step>> {
+    fn poll(&mut self, max_wait: Duration, max_bytes: usize) -> Result<Option<Step>> {
         let joined = joined(&mut self.joined);
-        let poll = joined.member.poll(max_wait, self.limits.poll_bytes);
+        let poll = joined.member.poll(max_wait, max_bytes);
         let poll = poll.inspect_err(|error| joined.is_replaced = error.kind() == ErrorKind::Fenced)?;
-        self.health.polled(self.clock.monotonic());
+        self.last_poll = self.clock.monotonic();
+        self.health.polled(self.last_poll);
         joined.must_poll = false;
         self.health.is_stuck(self.service.name(), joined.member.stuck());
         match poll {
             Poll::Assigned(assignments) => {
                 joined.hand.assign(assignments.iter().map(|assignment| &assignment.partition));
+                self.metrics.owns(assignments.iter().map(|assignment| &assignment.partition));
+                self.watch(assignments.iter().map(|assignment| &assignment.partition));
                 self.moved(|queue| queue.assign(assignments))
             }
             // A partition that is revoked is owned until the next poll, but this is the last that is said of it, and
@@ -202,16 +227,18 @@ impl Worker {
             Poll::Revoking(partitions) | Poll::Lost(partitions) => {
                 joined.held.retain(|at| !partitions.contains(at));
                 self.isolation.forget(&partitions);
+                self.retry_timer.forget(&partitions);
                 self.metrics.gave_up(&partitions, &joined.hand.give_up(&partitions));
+                self.unwatch(&partitions);
                 self.moved(|queue| queue.give_up(&partitions))
             }
             Poll::Records(fetches) => self.add_polled(fetches).map(|()| None),
             Poll::Idle if joined.queue.is_empty() => {
-                let queue = &joined.queue;
+                let Joined { queue, held, .. } = joined;
                 self.metrics.has_caught_up(|at| queue.is_done(at));
                 // Neither for a poll that brings records, nor while some are still to come again: their commit may be
-                // what does not come about.
-                if queue.owned().all(|at| queue.is_done(at)) && self.goes_on() {
+                // what does not come about. What is held comes when there is room, which may take for ever.
+                if queue.owned().all(|at| queue.is_done(at) || held.contains(at)) && self.goes_on() {
                     self.health.is_blocked(None);
                 }
                 Ok(Some(Step::Idle))
@@ -234,6 +261,7 @@ impl Worker {
             let unasked = || Error::invalid(format!("the log handed out what was not asked for: from={}", fetch.from));
             let input = InputIndex(input.ok_or_else(unasked)?);
             self.metrics.lags(&fetch.from, now.since(fetch.batch.committed_at()));
+            self.beginnings.polled(&fetch.from);
             joined(&mut self.joined).queue.add(input, fetch);
         }
         Ok(())
@@ -243,7 +271,13 @@ impl Worker {
     fn commit_waiting(&mut self) -> Result<Step> {
         let Joined { member, hand, .. } = joined(&mut self.joined);
         hand.read_parked(&mut **member)?;
-        let taken = self.take_waiting();
+        // Held until what is begun is committed.
+        let alone = match self.begin_polled()? {
+            Permit::Free => None,
+            Permit::Alone { at, _alone } => Some((at, _alone)),
+            Permit::NotYet => return Ok(Step::Blocked { wait: OTHER_IS_ALONE }),
+        };
+        let taken = self.take_waiting(alone.as_ref().map(|(at, _)| at));
         self.health.has_handled();
         if let Err(error) = taken {
             let offsets = joined(&mut self.joined).queue.committed_offsets();
@@ -268,18 +302,22 @@ impl Worker {
         }
         let took = self.clock.monotonic().saturating_sub(began);
         queue.committed(&offsets);
+        self.beginnings.committed(&offsets, station);
         let (done, counted) = hand.done();
         self.metrics.committed(done, counted, took);
         hand.committed();
-        hand.take_parked_counts().for_each(|(table, at, count)| self.metrics.parks(table, at, count));
+        hand.take_parked_counts().for_each(|(table, at, waiting)| self.metrics.waits(table, at, waiting));
         self.made_progress(record_count);
         Ok(Step::Committed { record_count })
     }
 
-    fn take_waiting(&mut self) -> Result<()> {
+    fn take_waiting(&mut self, permitted: Option<&TopicPartition>) -> Result<()> {
         let mut pace = Pace::begin(&*self.clock);
         while let Some((index, waiting)) = joined(&mut self.joined).queue.next() {
-            if !self.take_batch(index, &waiting, &mut pace)? {
+            let in_hand = joined(&mut self.joined).hand.record_count();
+            if !self.beginnings.may_begin(&waiting.from, permitted, in_hand)
+                || !self.take_batch(index, &waiting, &mut pace)?
+            {
                 break;
             }
         }
@@ -289,11 +327,12 @@ impl Worker {
     /// Returns whether the whole batch was taken: if not, a commit is due.
     fn take_batch(&mut self, index: usize, waiting: &Waiting, pace: &mut Pace) -> Result<bool> {
         let Joined { member, queue, hand, .. } = joined(&mut self.joined);
-        let Waiting { input, from, batch, next, end } = waiting;
+        let Waiting { input, from, next, end, .. } = waiting;
         let at = self.clock.timestamp();
         self.health.takes(from, *next, self.clock.monotonic());
         hand.begin_source(*input, from, at, 1);
-        for record in batch.records_from(*next) {
+        let is_control = self.service.inputs()[input.0].is_control();
+        for record in waiting.records() {
             if !hand.has_room(*input, from.partition) {
                 self.hold(from)?;
                 return Ok(true);
@@ -304,11 +343,15 @@ impl Worker {
                 return Ok(false);
             }
             let taken = Taken::new(*input, from, record, at);
+            if is_control && hand.waits_for_commit(&taken) {
+                return Ok(false);
+            }
             match self.isolation.take_refused(from, record.offset, None) {
-                Some(Refused { remedy: Remedy::Apart, .. }) => hand.take_apart(taken, &*self.clock)?,
-                Some(Refused { remedy: Remedy::Fail(extent), reason, .. }) => {
-                    hand.refuse(taken, reason, *extent, &*self.clock)?;
-                }
+                Some(refused) => match refused.refusal() {
+                    None => hand.take_apart(taken, &*self.clock)?,
+                    Some(refusal) => hand.refuse(taken, refusal, &*self.clock)?,
+                },
+                None if is_control => hand.obey(&taken, &mut **member)?,
                 None => hand.take(taken, &mut **member, &*self.clock)?,
             }
             queue.take(index, record.offset.plus(1));

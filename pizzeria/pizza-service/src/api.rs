@@ -48,21 +48,26 @@ async fn place_order(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let count = parse_count(&count, api.order_limit)?;
-    let order_id = match headers.get("idempotency-key") {
+    let key = headers.get("idempotency-key");
+    let order_id = match key {
         None => OrderId(Uuid::new_v4().as_u128()),
-        Some(key) => {
-            let order_id = id_of_key(key.as_bytes())?;
-            let api = Arc::clone(&api);
-            blocking(move || refuse_other_count(api.orders.get(&order_id), count)).await?;
-            order_id
-        }
+        Some(key) => id_of_key(key.as_bytes())?,
     };
+    if key.is_some() {
+        check_count(&api, order_id, count).await?;
+    }
     let order = Order { order_id, count, unknown: Default::default() };
     let stored = api.producer.append(&order_id, &order).map_err(|error| Problem::of_write(&error))?;
     match tokio::time::timeout(STORE_WITHIN, stored).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Err(Problem::of_write(&error)),
         Err(_) => return Err(Problem::unavailable("whether it was stored is not known: the log has not answered yet")),
+    }
+    if key.is_some() && caught_up(&api, order_id).await.is_ok() {
+        // Of two that came at once the first is the order, and this one may have been the second. It is stored in any case:
+        // nothing else is said against it.
+        let checked = check_count(&api, order_id, count).await;
+        checked.or_else(|problem| if problem.status() == StatusCode::CONFLICT { Err(problem) } else { Ok(()) })?;
     }
     let location = format!("/order/{order_id}");
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(json!({ "order_id": order_id }))).into_response())
@@ -73,14 +78,22 @@ async fn show_order(State(api): State<Arc<Api>>, PathText(id): PathText) -> Resu
     if let Some(body) = body(&api, id).await? {
         return Ok(as_json(body));
     }
-    // It may have been ordered a moment ago: the table is to have all that was acknowledged before this request.
-    let caught_up = api.orders.caught_up(&ORDERS, &id)?;
-    match tokio::time::timeout(CATCH_UP_WITHIN, caught_up).await {
-        Ok(outcome) => outcome?,
-        Err(_) => return Err(Problem::unavailable("the orders taken last are not in the table yet")),
-    }
+    caught_up(&api, id).await?;
     let body = body(&api, id).await?;
     body.map(as_json).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("no such order: id={id}")))
+}
+
+/// Waits until the table has all of this order that was acknowledged by now: it may have been ordered a moment ago.
+async fn caught_up(api: &Api, id: OrderId) -> Result<(), Problem> {
+    match tokio::time::timeout(CATCH_UP_WITHIN, api.orders.caught_up(&ORDERS, &id)?).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Err(Problem::unavailable("the orders taken last are not in the table yet")),
+    }
+}
+
+async fn check_count(api: &Arc<Api>, id: OrderId, count: u32) -> Result<(), Problem> {
+    let api = Arc::clone(api);
+    blocking(move || refuse_other_count(api.orders.get(&id), count)).await
 }
 
 async fn body(api: &Arc<Api>, id: OrderId) -> Result<Option<String>, Problem> {
@@ -110,7 +123,8 @@ impl Api {
     }
 }
 
-/// Refuses an order that is known with another count. Where it is not known, the first record wins, and a GET shows it.
+/// Refuses an order that is known with another count. Where the table is not here, the first record wins all the same, and a
+/// GET shows it.
 fn refuse_other_count(known: log::Result<Option<KnownOrder>>, count: u32) -> Result<(), Problem> {
     match known {
         Ok(Some(known)) if known.count != count => {

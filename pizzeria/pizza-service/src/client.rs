@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{IsTerminal, Write},
+    io::{ErrorKind, IsTerminal, Write},
     thread,
     time::Duration,
 };
@@ -34,7 +34,7 @@ fn arguments(command: clap::Command) -> clap::Command {
     command
         .about("Orders pizzas from a pizzeria that runs")
         .arg(count.help("How many pizzas"))
-        .arg(url.help("Where it answers [default: http_address]"))
+        .arg(url.help("Where it answers [default: as data_dir says where one runs, or http_address]"))
         .arg(wait.help("Waits until they are finished, and shows them"))
         .arg(json.help("Prints the answers as they are"))
 }
@@ -179,8 +179,11 @@ impl Client {
 /// Whether the request cannot have arrived.
 fn is_unreachable(error: &ureq::Error) -> bool {
     match error {
-        ureq::Error::ConnectionFailed | ureq::Error::HostNotFound => true,
-        ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        ureq::Error::ConnectionFailed | ureq::Error::HostNotFound | ureq::Error::TlsRequired => true,
+        // A name that cannot be looked up has no kind of its own.
+        ureq::Error::Io(error) => {
+            error.kind() == ErrorKind::ConnectionRefused || error.to_string().starts_with("failed to lookup address")
+        }
         _ => false,
     }
 }

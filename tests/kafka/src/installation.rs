@@ -72,10 +72,7 @@ impl Installation {
         fs::create_dir_all(&self.folder).map_err(Error::cannot(format_args!("make {}", self.folder.display())))?;
         let pom = self.folder.join("installing.xml");
         fs::write(&pom, POM).map_err(Error::cannot(format_args!("write {}", pom.display())))?;
-        let mut maven = Command::new("mvn");
-        maven.args(["-q", "-B", "-f"]).arg(&pom).arg(COPY);
-        maven.arg(format!("-DoutputDirectory={}", self.folder.join("jars").display()));
-        java::run(&mut maven, "Maven, which copies Kafka's jars once,")?;
+        copy_jars(&pom, &self.folder.join("jars"))?;
         self.format(&self.folder.join("formatted"), &[])?;
         fs::rename(&pom, self.folder.join("pom.xml")).map_err(Error::cannot("finish the installation"))
     }
@@ -127,13 +124,8 @@ impl Installation {
 
     /// All jars, always in the same order: the archive is only good for the class path that it was made with.
     pub(crate) fn class_path(&self) -> Result<OsString> {
-        let jars = self.folder.join("jars");
-        let what = format!("read {}", jars.display());
-        let entries = fs::read_dir(&jars).map_err(Error::cannot(&what))?;
-        let mut paths =
-            entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>().map_err(Error::cannot(&what))?;
-        paths.sort();
-        std::env::join_paths(paths).map_err(|error| Error::setup(format!("cannot name Kafka's jars: {error}")))
+        std::env::join_paths(jars_in(&self.folder.join("jars"))?)
+            .map_err(|error| Error::setup(format!("cannot name Kafka's jars: {error}")))
     }
 
     /// Where the archive of classes is, once it is.
@@ -150,6 +142,23 @@ impl Installation {
 
 /// No two clusters here ever meet, so one name will do.
 const CLUSTER: &str = "bGluZWNvb2stdGVzdGluZw";
+
+/// Copies the jars that a `pom.xml` names into a folder.
+pub(crate) fn copy_jars(pom: &Path, into: &Path) -> Result<()> {
+    let mut maven = Command::new("mvn");
+    maven.args(["-q", "-B", "-f"]).arg(pom).arg(COPY).arg(format!("-DoutputDirectory={}", into.display()));
+    java::run(&mut maven, "Maven, which copies Kafka's jars once,").map(drop)
+}
+
+/// All jars of a folder, always in the same order.
+pub(crate) fn jars_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let what = format!("read {}", folder.display());
+    let entries = fs::read_dir(folder).map_err(Error::cannot(&what))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>();
+    let mut paths = paths.map_err(Error::cannot(&what))?;
+    paths.sort();
+    Ok(paths)
+}
 
 /// `kafka` in Cargo's target folder.
 fn cache() -> PathBuf {

@@ -3,7 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     io::ErrorKind,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
 };
@@ -19,6 +19,17 @@ pub(crate) fn tool(name: &str) -> OsString {
         Some(home) if !home.is_empty() => Path::new(&home).join("bin").join(name).into(),
         _ => name.into(),
     }
+}
+
+/// The same as a path, for who does not look it up.
+pub(crate) fn path_of(name: &str) -> Result<PathBuf> {
+    let tool = PathBuf::from(tool(name));
+    if tool.components().count() > 1 {
+        return Ok(tool);
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(&tool)).find(|path| path.is_file());
+    found.ok_or_else(|| Error::setup(format!("Java {OLDEST} or newer is missing: command={name}")))
 }
 
 /// The version of the Java that is here, as `17.0.15`; an error when there is none or it is too old.

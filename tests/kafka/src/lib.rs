@@ -45,6 +45,7 @@ mod clock;
 mod error;
 mod installation;
 mod java;
+mod java_program;
 mod labelled;
 mod leash;
 mod node;
@@ -64,6 +65,7 @@ pub use self::{
     certificates::Certificates,
     error::{Error, ErrorKind, Result},
     installation::target_folder,
+    java_program::{JavaProgram, JavaSource},
     labelled::{Label, LabelledProcess, Look, Screen},
     options::{ClientCertificates, Controller, Options, Rights, Tuning},
     proxy::{Hits, Proxy},

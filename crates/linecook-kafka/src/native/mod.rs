@@ -8,6 +8,7 @@
 //! | `topic` | topics that a client looks for before a partition of them is assigned |
 //! | `produce` | records sent without an allocation each |
 //! | `member` | generation and member id of a consumer: who is out of its group must not commit as if it had none; partitions given up so that to be fenced meanwhile does no harm |
+//! | `mended` | a file of librdkafka's that reads past a list when a partition has no leader, built once more by `build.rs` |
 //! | `brokers` | a client that was told that there are no brokers forgets all that it knows |
 //! | `admin` | requests that rdkafka has no method for: offsets of groups, stable or not, ends of partitions at either isolation |
 //!
@@ -18,6 +19,7 @@ pub(crate) mod admin;
 pub(crate) mod brokers;
 pub(crate) mod deliveries;
 pub(crate) mod member;
+pub(crate) mod mended;
 pub(crate) mod produce;
 pub(crate) mod queue;
 pub(crate) mod reader;

@@ -222,3 +222,30 @@ pub fn rows_of_a_partition_not_owned_are_fenced(subject: &mut dyn Subject) {
     let records = consumer.take(10);
     fixture.wait(consumer.commit(consumed(&records)).expect("a commit without rows is taken"));
 }
+
+/// By somebody who owns nothing, and when nobody does: of changed and deleted rows what they are now.
+pub fn rows_can_be_looked_at_whoever_owns_them(subject: &mut dyn Subject) {
+    let fixture = Fixture::open(subject, "rows-anywhere");
+    let stage = stage(&fixture, 2);
+    let table = &stage.table;
+    let look = |partition, scan: Scan<'_>| {
+        let rows = fixture.log.scan_rows(&stage.group, table, Partition(partition), scan);
+        rows.expect("rows can be scanned")
+    };
+    assert_eq!(look(0, Scan::prefix(b"")), [], "nobody has written any yet");
+    let mut consumer = stage.join_alone(&fixture);
+    drop(put(
+        &mut consumer,
+        &[(table, 0, b"a", Some(b"1")), (table, 0, b"b", Some(b"")), (table, 1, b"a", Some(b"3"))],
+    ));
+    fixture.wait(put(&mut consumer, &[(table, 0, b"a", Some(b"2")), (table, 0, b"c", Some(b"4"))]));
+    let expected = [(&b"a"[..], &b"2"[..]), (b"b", b""), (b"c", b"4")];
+    assert_eq!(look(0, Scan::prefix(b"")), as_rows(&expected));
+    fixture.wait(put(&mut consumer, &[(table, 0, b"b", None)]));
+    consumer.leave().expect("a member can leave");
+    assert_eq!(look(0, Scan::prefix(b"")), as_rows(&[expected[0], expected[2]]));
+    assert_eq!(look(0, Scan { after: Some(b"a"), ..Scan::prefix(b"") }), as_rows(&expected[2..]));
+    assert_eq!(look(0, Scan { limit: 1, ..Scan::prefix(b"") }), as_rows(&expected[..1]));
+    assert_eq!(look(0, Scan::prefix(b"c")), as_rows(&expected[2..]));
+    assert_eq!(look(1, Scan::prefix(b"")), as_rows(&[(b"a", b"3")]));
+}

@@ -12,7 +12,7 @@ use crate::Random;
 /// up to a half, by chance, so that records that failed together do not come back together. Meanwhile later records of the
 /// same key wait behind it, in order; other keys go on. A record without a key, and any record of another partition, holds
 /// nobody up. What waits are rows of the service: a restart loses none of it. They are found by the names of the stage's
-/// topics, or of the table: before one is renamed, `linecook_parked_records` has to be 0.
+/// topics, or of the table: before one is renamed, `linecook_waiting_records` has to be 0.
 ///
 /// What cannot get better is not tried again: [`Failure::reject`], a panic, a value that does not decode, an output that the
 /// log does not take, at the stage that has made it. Nor is a record that is so large that it does not fit into a row
@@ -51,12 +51,26 @@ pub struct FailurePolicy {
 pub(crate) enum InTheEnd {
     /// It goes to the dead letters, and its key goes on.
     Skip,
+    /// It goes to the dead letters, and its key waits until somebody redrives it.
+    Park,
     /// Its worker ends.
     Stop,
 }
 
 impl FailurePolicy {
-    /// The record goes to `<service>.dead-letters` with its reason, and its key goes on. Ten attempts, in about 40 s.
+    /// The record goes to `<service>.dead-letters` with its reason, and its key is *parked*: the record stays the first of
+    /// those of its key, and later ones wait behind it, in order, until somebody redrives, edits or discards it. Nothing of
+    /// the key is lost or done out of order, and all other keys go on, as long as there is room: when 10,000 records of a
+    /// partition wait, it pauses. Ten attempts, in about 40 s.
+    ///
+    /// A record that has no key, or that lies in a partition that is not its key's, parks nothing: it is
+    /// [skipped](Self::skip).
+    pub const fn park() -> Self {
+        Self { in_the_end: InTheEnd::Park, ..Self::skip() }
+    }
+
+    /// The record goes to `<service>.dead-letters` with its reason, and its key goes on. Attempts as in
+    /// [`park`](Self::park).
     pub const fn skip() -> Self {
         Self {
             attempts: 10,
@@ -68,7 +82,7 @@ impl FailurePolicy {
 
     /// The worker ends with an error that names the record, when those before it are committed. What is of this stage or
     /// table is not, and whoever gets the partition next tries it again. For services that may not leave anything out.
-    /// Attempts as in [`skip`](Self::skip).
+    /// Attempts as in [`park`](Self::park).
     pub const fn stop() -> Self {
         Self { in_the_end: InTheEnd::Stop, ..Self::skip() }
     }
@@ -111,10 +125,10 @@ impl FailurePolicy {
     }
 }
 
-/// [`FailurePolicy::skip`].
+/// [`FailurePolicy::park`].
 impl Default for FailurePolicy {
     fn default() -> Self {
-        Self::skip()
+        Self::park()
     }
 }
 

@@ -9,7 +9,7 @@ use clap::{
 };
 use clap_complete::Shell;
 
-use super::{Program, Stop, print};
+use super::{Program, Stop, dead_letters, print};
 use crate::settings::Entry;
 
 /// The variable that names the settings file.
@@ -40,6 +40,7 @@ pub(crate) fn command(program: &Program, settings: &[Entry]) -> Command {
         .subcommand(Command::new("run").about("Runs until it is told to stop; what happens without a command"))
         .subcommand(Command::new("settings").about("Prints the settings in force, and where each comes from"))
         .subcommand(Command::new("topology").about("Prints which service reads and writes which topic"))
+        .subcommand(dead_letters::command())
         .subcommand(log())
         .subcommand(groups())
         .subcommand(completions());
@@ -107,7 +108,7 @@ fn groups() -> Command {
     Command::new("groups").about("The groups that read the log").subcommand_required(true).subcommands([list, drop])
 }
 
-fn json() -> Arg {
+pub(super) fn json() -> Arg {
     Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON")
 }
 

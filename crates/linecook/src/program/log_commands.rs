@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::ArgMatches;
-use linecook_embedded::inspect::{Inspection, Progress};
+use linecook_embedded::inspect::{Inspection, Progress, check_holds_log};
 use linecook_log::{Clock, GroupName, Log, Offset, SystemClock, TopicPartition};
 
 use super::{
@@ -44,6 +44,12 @@ fn check(matches: &ArgMatches, process: &ProcessSettings) -> Result<(), Stop> {
     if report.is_sound() { Ok(()) } else { Err(Stop::failed("the log is damaged")) }
 }
 
+/// Asking must not make a log.
+pub(super) fn existing_log(data_dir: &Path) -> Result<&Path, Stop> {
+    check_holds_log(existing(data_dir)?)?;
+    Ok(data_dir)
+}
+
 /// Looking must not make a directory.
 pub(super) fn existing(data_dir: &Path) -> Result<&Path, Stop> {
     if data_dir.is_dir() {
@@ -64,7 +70,7 @@ pub(crate) fn groups(matches: &ArgMatches, process: &ProcessSettings) -> Result<
 fn drop_group(matches: &ArgMatches, process: &ProcessSettings) -> Result<(), Stop> {
     let name = GroupName::new(matches.get_one::<String>("name").map_or("", String::as_str))?;
     if process.log == LogKind::Embedded {
-        existing(&process.data_dir)?;
+        existing_log(&process.data_dir)?;
     }
     ask(process, |log| log.drop_group(&name))?;
     print(&format!("forgot {name}: if its service runs again, it goes on with records that come from now on\n"))

@@ -6,6 +6,7 @@
 //! ```
 
 mod arguments;
+mod dead_letters;
 mod dump;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -115,6 +116,7 @@ fn dispatch(program: &Program, arguments: impl Iterator<Item = OsString>) -> Res
         None | Some(("run", _)) => run::run(prepared),
         Some(("settings", _)) => print(&effective),
         Some(("topology", _)) => print(&prepared.selection.describe(&prepared.topology)),
+        Some(("dead-letters", matches)) => dead_letters::run(matches, &prepared),
         Some(("log", matches)) => log_commands::log(matches, &prepared.process),
         Some(("groups", matches)) => log_commands::groups(matches, &prepared.process),
         Some((name, matches)) => of_service(program, name, matches, &prepared.process),
@@ -143,7 +145,12 @@ fn of_service(program: &Program, name: &str, matches: &ArgMatches, process: &Pro
     let mut commands = program.services.iter().flat_map(|service| service.commands);
     let command = commands.find(|command| command.name == name);
     let command = command.ok_or_else(|| Stop::usage(format!("no such command: command={name}")))?;
-    (command.run)(matches, &Invocation { http_address: process.http_address.clone() })
+    // What a process has noted is so only while it runs; what somebody has said is always meant.
+    let is_said = process.http_address != process_settings::default_address(program);
+    let is_noted = !is_said && linecook_embedded::is_in_use(&process.data_dir);
+    let noted = is_noted.then(|| dead_letters::noted_address(&process.data_dir)).flatten();
+    let http_address = noted.unwrap_or_else(|| process.http_address.clone());
+    (command.run)(matches, &Invocation { http_address })
 }
 
 /// Prints to standard output. Whoever reads it may stop reading; that is no error.
@@ -170,6 +177,11 @@ impl Prepared {
     /// With all services of the program.
     fn all_of(program: &Program, sources: Sources) -> Result<Self, Stop> {
         Self::of(program, sources, Selection::all(program)).map(|(prepared, _)| prepared)
+    }
+
+    /// Those that run in this process.
+    pub(crate) fn running_services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.iter().filter(|service| self.runs(service.name().as_str()))
     }
 
     /// Whether that service runs in this process.

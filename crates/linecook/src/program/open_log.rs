@@ -84,8 +84,12 @@ pub(super) fn open_to_ask(process: &ProcessSettings, clock: &Arc<dyn Clock>) -> 
     process.cluster.open(process, instance, rows_folder, clock)
 }
 
+/// An operator's command has the data directory for a moment, and opens it after a crash for some more.
+const DIRECTORY_WAIT: Duration = Duration::from_secs(10);
+
 fn open_embedded(process: &ProcessSettings, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Log>, Stop> {
     let mut options = linecook_embedded::Options::default();
+    options.directory_wait = DIRECTORY_WAIT;
     options.retention = Some(process.retention);
     options.retention_bytes = process.retention_bytes.map(|size| size.bytes());
     options.reserve_bytes = process.reserve_bytes.bytes();

@@ -29,7 +29,8 @@ fn equals_of(service: &Service) -> Vec<Equals> {
         Role::Table { .. } => None,
     });
     let why = "what is folded into one table lies in partitions of one number";
-    let is_plumbing = |topic: &TopicName| service.repartitions().any(|(_, repartition)| repartition == topic);
+    let of_repartitions = || service.repartitions().map(|(_, repartition)| repartition);
+    let is_plumbing = |topic: &TopicName| of_repartitions().chain(service.control_topics()).any(|it| it == topic);
     let inputs = service.input_specs().into_iter().map(|input| {
         // What was declared is named first.
         let (plumbing, mut topics): (Vec<_>, Vec<_>) = input.topics.into_iter().partition(is_plumbing);
@@ -78,7 +79,7 @@ fn spread(mut counts: PartitionCounts, equals: &[Equals]) -> PartitionCounts {
 /// # Errors
 /// `Invalid` with what differs. `Unavailable` when a topic is missing: it was created a moment ago.
 pub(super) fn check(prepared: &Prepared, counts: &PartitionCounts) -> Result<()> {
-    for service in prepared.services.iter().filter(|service| prepared.runs(service.name().as_str())) {
+    for service in prepared.running_services() {
         for topic in
             service.inputs().iter().map(|input| &input.topic).chain(service.targets()).chain(service.produced())
         {
@@ -156,10 +157,12 @@ mod tests {
     #[test]
     fn counts_that_do_not_fit_are_refused_with_both() {
         let dead_letters = [("oven.dead-letters", 4), ("kitchen-service.dead-letters", 1)];
+        let of_control = ["oven.pizza.control", "kitchen-service.orders.control"];
         let checked = |given: [(&str, u32); 3]| {
             let of_table = ["kitchen-service.orders.repartition", "kitchen-service.baked.repartition"];
             let moved = [(of_table[0], given[0].1), (of_table[1], given[2].1)];
-            let all = [given.as_slice(), &moved, &dead_letters].concat();
+            let control = [(of_control[0], given[1].1), (of_control[1], given[0].1)];
+            let all = [given.as_slice(), &moved, &control, &dead_letters].concat();
             check(&prepared(), &counts(&all)).map_err(|error| (error.kind(), error.to_string()))
         };
         assert_eq!(checked([("orders", 4), ("pizza", 4), ("baked", 4)]), Ok(()));

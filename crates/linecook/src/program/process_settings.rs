@@ -1,11 +1,11 @@
 //! The settings that every program has.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::Ipv6Addr, path::PathBuf, time::Duration};
 
 use linecook_log::InstanceName;
 
 use super::{Program, kafka::Cluster, logging::LogFormat, open_log::LogKind, servers::Servers};
-use crate::settings::{ByteSize, HostPort, KAFKA_CLIENT, Key, Origin, Settings};
+use crate::settings::{ByteSize, HostPort, KAFKA_CLIENT, Key, Origin, Secret, SettingValue, Settings};
 
 #[derive(Debug, Clone)]
 pub(crate) struct ProcessSettings {
@@ -13,6 +13,7 @@ pub(crate) struct ProcessSettings {
     pub(crate) http_address: HostPort,
     pub(crate) http_connections: u32,
     pub(crate) http_hosts: Vec<String>,
+    pub(crate) operator_token: Option<Secret>,
     /// If one was given.
     pub(crate) instance: Option<InstanceName>,
     pub(crate) log: LogKind,
@@ -42,6 +43,11 @@ impl ProcessSettings {
             "names by which it may be asked while it is bound to this machine alone, beside this machine's own: those \
              that a proxy in front of it passes on",
         );
+        let operator_token = Key::new(
+            "operator_token",
+            "what operators have to know to see and redrive dead letters; without one only this machine may, and not behind a \
+             proxy",
+        );
         let instance = Key::new(
             "instance",
             "the name of this process among those of its services; without it, the host's name and the first number \
@@ -66,13 +72,15 @@ impl ProcessSettings {
         let data_dir = settings.get(data_dir, default_data_dir);
         let http_address = settings.get(http_address, default_address(program));
         let http_connections = settings.get(http_connections, 512);
-        let http_hosts = settings.get(http_hosts, Vec::new());
+        let http_hosts = settings.get(http_hosts, Hosts(Vec::new())).0;
+        let operator_token = settings.optional(operator_token).map(|Token(token)| token);
         let (log, servers, cluster) = log_of(settings);
         Self {
             data_dir,
             http_address,
             http_connections,
             http_hosts,
+            operator_token,
             log,
             cluster,
             has_idle_servers: log == LogKind::Embedded && servers.is_some(),
@@ -105,15 +113,57 @@ fn log_of(settings: &mut Settings) -> (LogKind, Option<Servers>, Cluster) {
 }
 
 /// Loopback, at the port of the first service.
-fn default_address(program: &Program) -> HostPort {
+pub(super) fn default_address(program: &Program) -> HostPort {
     let port = program.services.first().map_or(5000, |service| service.port);
     format!("127.0.0.1:{port}").parse().expect("this is an address")
+}
+
+/// Names that a server may be asked by.
+struct Hosts(Vec<String>);
+
+impl SettingValue for Hosts {
+    type Written = Vec<String>;
+
+    fn expected() -> Option<String> {
+        Some("names or addresses of hosts, without scheme, port and path".to_owned())
+    }
+
+    fn from_written(hosts: Vec<String>) -> Result<Self, String> {
+        let is_name = |host: &String| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        let is_host = |host: &String| !host.is_empty() && (is_name(host) || host.parse::<Ipv6Addr>().is_ok());
+        if hosts.iter().all(is_host) { Ok(Self(hosts)) } else { Err("not all are names of hosts".to_owned()) }
+    }
+
+    fn to_written(&self) -> Vec<String> {
+        self.0.clone()
+    }
+}
+
+/// A token, as a header can have it.
+struct Token(Secret);
+
+impl SettingValue for Token {
+    type Written = String;
+    const SECRET: bool = true;
+
+    fn expected() -> Option<String> {
+        Some("a token: ASCII letters, digits and signs, without spaces".to_owned())
+    }
+
+    fn from_written(token: String) -> Result<Self, String> {
+        let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_token { Ok(Self(Secret::new(token))) } else { Err("a header cannot have it".to_owned()) }
+    }
+
+    fn to_written(&self) -> String {
+        self.0.expose().to_owned()
+    }
 }
 
 /// The name of an instance as a setting.
 struct Instance(InstanceName);
 
-impl crate::settings::SettingValue for Instance {
+impl SettingValue for Instance {
     type Written = String;
 
     fn expected() -> Option<String> {
@@ -126,5 +176,28 @@ impl crate::settings::SettingValue for Instance {
 
     fn to_written(&self) -> String {
         self.0.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It was taken, and then nobody got in with it, the command line of the program neither.
+    #[test]
+    fn a_token_is_one_that_a_header_can_have() {
+        for odd in ["", " basil", "basil ", "ba sil", "hünter", "ba\nsil"] {
+            assert!(Token::from_written(odd.to_owned()).is_err(), "{odd:?}");
+        }
+        assert_eq!(Token::from_written("ba~sil=".to_owned()).unwrap().to_written(), "ba~sil=");
+    }
+
+    #[test]
+    fn a_host_is_what_may_be_asked_for() {
+        let hosts = |text: &str| Hosts::from_written(text.split(' ').map(str::to_owned).collect());
+        for odd in ["http://x", "x/", "y:80", "*", "a ", "[::1]"] {
+            assert!(hosts(odd).is_err(), "{odd:?}");
+        }
+        assert_eq!(hosts("pizza.test 10.0.0.7 ::1 oven_1").unwrap().0.len(), 4);
     }
 }

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Prepared, Running, Stop, logging,
+    Prepared, Running, Stop, dead_letters, logging,
     open_log::{self, LogKind},
     print,
     screen::Screen,
@@ -37,8 +37,15 @@ pub(crate) fn run(prepared: Prepared) -> Result<(), Stop> {
     let prepared = Arc::new(prepared);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let opened = open_log::open(&prepared.process, &clock)?;
+    if prepared.process.log == LogKind::Embedded {
+        // Of one that was killed, which may be anybody's by now; not before the directory is ours.
+        dead_letters::forget_address(&prepared.process.data_dir);
+    }
     let screen_waits = opened.screen_waits;
     let running = Running::begin(&prepared, opened, clock)?;
+    if prepared.process.log == LogKind::Embedded {
+        dead_letters::note_address(&prepared.process.data_dir, running.address());
+    }
     let runtime = running.runtime();
     // Before the screen says that ctrl-c stops it.
     let mut signals = Signals::listen(runtime).map_err(|error| Stop::failed(error.to_string()))?;
@@ -60,6 +67,10 @@ pub(crate) fn run(prepared: Prepared) -> Result<(), Stop> {
         process::exit(1);
     });
     let stopped = running.stop();
+    // Given back, it may be another's by now.
+    if prepared.process.log == LogKind::Embedded && !linecook_embedded::is_in_use(&prepared.process.data_dir) {
+        dead_letters::forget_address(&prepared.process.data_dir);
+    }
     why_over?;
     stopped
 }

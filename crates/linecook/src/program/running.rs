@@ -18,7 +18,7 @@ use super::{
     start::{Progress, Start, Starter},
 };
 use crate::{
-    http::{self, ConnectionLimits, Front, Gate, Guard, Health, MetricsPage, Server},
+    http::{self, ConnectionLimits, Front, Gate, Guard, Health, MetricsPage, Operators, Server},
     settings::Sources,
 };
 
@@ -70,9 +70,11 @@ impl Running {
         let health = Arc::new(Health::new(Arc::clone(&log), Arc::clone(&clock)));
         let gate = Gate::closed(http::early_routes(&health, &page));
         let names = process.http_hosts.iter().cloned().chain([process.http_address.host().to_owned()]);
+        let guard = Guard::new(address.ip(), names);
+        let operators = Operators::new(&guard, process.operator_token.clone(), !process.http_hosts.is_empty());
         let front = Front {
             gate: gate.clone(),
-            guard: Guard::new(address.ip(), names),
+            guard,
             metrics: page.http(),
             limits: ConnectionLimits::new(
                 connections(process),
@@ -88,6 +90,7 @@ impl Running {
             instance,
             limits,
             gate,
+            operators,
             health,
             page,
         };

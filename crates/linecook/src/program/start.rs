@@ -28,7 +28,8 @@ use super::{
 };
 use crate::{
     Limits,
-    http::{self, Edge, Gate, Health, MetricsPage},
+    dead_letters::Desk,
+    http::{self, Edge, Gate, Health, MetricsPage, Operators},
 };
 
 /// How far a start is.
@@ -76,6 +77,7 @@ pub(crate) struct Starter {
     pub(crate) instance: InstanceName,
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
+    pub(crate) operators: Operators,
     pub(crate) health: Arc<Health>,
     pub(crate) page: Arc<MetricsPage>,
 }
@@ -189,8 +191,11 @@ impl Attempts {
     }
 
     fn bring_up(&self, Ready { counts, partition_count }: Ready) -> Result<(), Stop> {
-        let Starter { prepared, log, clock, instance, limits, gate, health, page } = &self.starter;
-        let routes = routes_of(prepared, log, clock, counts)?;
+        let Starter { prepared, log, clock, instance, limits, gate, operators, health, page } = &self.starter;
+        let desk =
+            Arc::new(Desk::new(Arc::clone(log), Arc::clone(clock), prepared.running_services().cloned().collect()));
+        let dead_letters = http::dead_letters(&desk, operators.clone());
+        let routes = routes_of(prepared, log, clock, counts)?.merge(dead_letters);
         let terms = Terms { instance: instance.clone(), limits: *limits, progress: self.progress.clone() };
         let workers = Workers::start(prepared, log, clock, page.metrics(), &terms)?;
         health.is_up(workers.watched());
@@ -234,7 +239,7 @@ fn routes_of(
 ) -> Result<Router> {
     let partition_counts = Arc::new(counts);
     let mut routes = Router::new();
-    for service in prepared.services.iter().filter(|service| prepared.runs(service.name().as_str())) {
+    for service in prepared.running_services() {
         let edge = Edge::of(service, log, clock, &partition_counts)?;
         if let Some(of_service) = service.routes() {
             routes = routes.merge(of_service(&edge));

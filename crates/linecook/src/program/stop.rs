@@ -26,6 +26,12 @@ impl Stop {
         Self { code: 3, message }
     }
 
+    /// With something more to be known.
+    #[must_use]
+    pub(crate) fn with(self, more: &str) -> Self {
+        Self { message: format!("{}; {more}", self.message), ..self }
+    }
+
     /// Its exit code.
     pub fn code(&self) -> u8 {
         self.code

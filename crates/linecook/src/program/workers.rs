@@ -53,14 +53,20 @@ impl Workers {
         terms: &Terms,
     ) -> Result<Self, Stop> {
         let mut workers = Self { threads: Vec::new(), stop: Arc::default() };
-        for service in prepared.services.iter().filter(|service| prepared.runs(service.name().as_str())) {
+        let mut made: Vec<(String, Worker)> = Vec::new();
+        for service in prepared.running_services() {
             for worker in 0..prepared.process.workers {
                 let seat = Seat { instance: terms.instance.clone(), worker, max_silence: MAX_SILENCE };
                 let name = format!("{}-{}", service.name(), worker + 1);
                 let worker = Worker::new(Arc::clone(service), Arc::clone(log), Arc::clone(clock), seat, metrics);
-                workers.run(name, worker.with_limits(terms.limits), &terms.progress)?;
+                let mut worker = worker.with_limits(terms.limits);
+                if let Some((_, first)) = made.first() {
+                    worker.be_beside(first);
+                }
+                made.push((name, worker));
             }
         }
+        made.into_iter().try_for_each(|(name, worker)| workers.run(name, worker, &terms.progress))?;
         Ok(workers)
     }
 

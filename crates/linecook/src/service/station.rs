@@ -27,10 +27,27 @@ impl Service {
         &self.stations[index.0]
     }
 
+    pub(crate) fn station_indices(&self) -> impl Iterator<Item = StationIndex> + use<> {
+        (0..self.stations.len()).map(StationIndex)
+    }
+
     /// The topics that one reads.
     pub(crate) fn topics_of_station(&self, index: StationIndex) -> Vec<&TopicName> {
         let reads = |input: &&Input| input.steps.iter().any(|step| step.station == index);
         self.inputs.iter().filter(reads).map(|input| &input.topic).collect()
+    }
+
+    /// Those that get the records of a topic.
+    pub(crate) fn stations_of_records(&self, topic: &TopicName) -> impl Iterator<Item = StationIndex> {
+        let input = self.inputs.iter().find(|input| input.topic == *topic);
+        input.into_iter().flat_map(|input| &input.steps).map(|step| step.station)
+    }
+
+    /// What one is called: the topic that a stage writes, or a table.
+    pub(crate) fn name_of_station(&self, index: StationIndex) -> &str {
+        let steps = self.inputs.iter().flat_map(|input| &input.steps);
+        let mut of_station = steps.filter(|step| step.station == index);
+        of_station.next().map_or("", |step| &self.steps[step.number].name)
     }
 
     /// Adds one whose records wait in a table named after `place`.

@@ -12,6 +12,20 @@ pub(crate) struct Input {
     pub(crate) steps: Vec<Step>,
     /// What tables of keys do instead with a record that is not in the partition of its key.
     pub(crate) misplaced: Misplaced,
+    /// The stations that its records are instructions for; none, if they are records as any.
+    pub(crate) controls: Vec<StationIndex>,
+}
+
+impl Input {
+    /// Whether its records are instructions of operators.
+    pub(crate) fn is_control(&self) -> bool {
+        !self.controls.is_empty()
+    }
+
+    /// The stations that its records are for.
+    pub(crate) fn stations(&self) -> impl Iterator<Item = StationIndex> {
+        self.steps.iter().map(|step| step.station).chain(self.controls.iter().copied())
+    }
 }
 
 /// What a stage or a table does with a record of one topic.

@@ -1,23 +1,27 @@
 //! Deleting what has been kept long enough, some rows at a time.
 
+use bytes::Bytes;
 use linecook_log::{Member, Result, RowChange, Scan, Timestamp};
 
 use super::{
     Place,
-    layout::{self, EXPIRY, Hour},
+    layout::{self, EXPIRY, Minute},
 };
 
-const HOUR_MS: i64 = 3_600_000;
+const MINUTE_MS: i64 = 60_000;
 
-impl Hour {
-    /// The hour that this moment lies in.
+impl Minute {
+    /// The minute that this moment lies in.
     pub(super) fn of(moment: Timestamp) -> Self {
-        Self(u64::try_from(moment.0.div_euclid(HOUR_MS)).unwrap_or(0))
+        Self(u64::try_from(moment.0.div_euclid(MINUTE_MS)).unwrap_or(0))
     }
 }
 
 /// The changes that delete what is due at `now` in the oldest expiry row, of `limit` rows or some more; empty when
 /// nothing is due. After them there may be more.
+///
+/// A key whose records wait, by `waits`, is looked at again a minute later: what waits is for the entry as it is, and an entry
+/// that is gone would take it for something else.
 ///
 /// The items of a key go before its state. So a record of that key which comes in between folds into the entry that is
 /// going, not into a new one that the rest of the deletion would then tear apart.
@@ -26,20 +30,29 @@ pub(crate) fn expired(
     place: Place<'_>,
     now: Timestamp,
     limit: usize,
+    waits: impl Fn(&[u8]) -> bool,
 ) -> Result<Vec<RowChange>> {
     let oldest = Scan { limit: 1, ..Scan::prefix(&[EXPIRY]) };
     let Some((row_key, value)) = member.scan(place.table, place.partition, oldest)?.into_iter().next() else {
         return Ok(Vec::new());
     };
-    // What expires within an hour is deleted when the hour is over: late by less than an hour, never early.
-    if layout::hour_of(&row_key).is_none_or(|hour| hour >= Hour::of(now)) {
+    // What expires within a minute is deleted when the minute is over: late by less than a minute, never early.
+    if layout::minute_of(&row_key).is_none_or(|minute| minute >= Minute::of(now)) {
         return Ok(Vec::new());
     }
     let keys = layout::expired_keys(&value)?;
     let mut deletion = Deletion { member, place, changes: Vec::new(), limit };
-    let mut done = 0;
-    while done < keys.len() && deletion.delete(keys[done])? {
+    let (mut done, mut kept) = (0, Vec::new());
+    while let Some(key) = keys.get(done) {
+        if waits(key) {
+            kept.push(*key);
+        } else if !deletion.delete(key)? {
+            break;
+        }
         done += 1;
+    }
+    if !kept.is_empty() {
+        deletion.keep(layout::expiry_key_at(Minute::of(now), &row_key), &kept)?;
     }
     let rest = &keys[done..];
     let value = (!rest.is_empty()).then(|| layout::expiry_value(rest.iter().copied()).into());
@@ -77,7 +90,16 @@ impl Deletion<'_> {
         Ok(is_all)
     }
 
-    fn change(&mut self, key: bytes::Bytes, value: Option<bytes::Bytes>) {
+    /// Puts keys into an expiry row, beside those that are there.
+    fn keep(&mut self, row_key: Vec<u8>, keys: &[&[u8]]) -> Result<()> {
+        let there = self.member.get(self.place.table, self.place.partition, &row_key)?;
+        let others = there.as_deref().map_or(Ok(Vec::new()), layout::expired_keys)?;
+        let value = layout::expiry_value(keys.iter().copied().chain(others));
+        self.change(row_key.into(), Some(value.into()));
+        Ok(())
+    }
+
+    fn change(&mut self, key: Bytes, value: Option<Bytes>) {
         let Place { table, partition } = self.place;
         self.changes.push(RowChange { table: table.clone(), partition, key, value });
     }

@@ -11,7 +11,7 @@ use linecook_log::{Error, ErrorKind, Member, Partition, Result, RowChange, Table
 use super::{
     DeclaredTable, Entry, TableInHand,
     entry::{RecordOfFold, Rows, Undo},
-    layout::{self, Cause, Hour},
+    layout::{self, Cause, Minute},
     touched::Touched,
 };
 use crate::{
@@ -185,7 +185,7 @@ impl<K: Key, S: State, I> EntriesInHand<K, S, I> {
             }
         }
         for (partition, first, keys) in partitions {
-            let key = layout::expiry_key(Hour::of(now.plus(retention)), self.table.cause(first)).into();
+            let key = layout::expiry_key(Minute::of(now.plus(retention)), self.table.cause(first)).into();
             let value = Some(layout::expiry_value(keys).into());
             changes.push(RowChange { table: self.table.name.clone(), partition, key, value });
         }

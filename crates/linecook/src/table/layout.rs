@@ -3,7 +3,7 @@
 //! ```text
 //!  state   │ 1 │ key length u16 │ key │ 0 │
 //!  items   │ 1 │ key length u16 │ key │ 1 │ topic length u8 │ topic │ offset u64 │
-//!  expiry  │ 2 │ hour u64 │ topic length u8 │ topic │ offset u64 │
+//!  expiry  │ 2 │ minute u64 │ topic length u8 │ topic │ offset u64 │
 //! ```
 //!
 //! Numbers in keys are big-endian, so that the order of the bytes is theirs. The length in front of the key keeps the
@@ -34,9 +34,9 @@ const ITEMS: u8 = 1;
 /// What the keys of all expiry rows begin with.
 pub(super) const EXPIRY: u8 = 2;
 
-/// An hour since 1970, by which keys expire.
+/// A minute since 1970, by which keys expire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Hour(pub(super) u64);
+pub(super) struct Minute(pub(super) u64);
 
 /// Which row of its kind it is: the first record that it is due to.
 #[derive(Debug, Clone, Copy)]
@@ -77,10 +77,17 @@ pub(super) fn items_key(state_key: &[u8], cause: Cause<'_>) -> Vec<u8> {
 }
 
 /// The key of an expiry row.
-pub(super) fn expiry_key(hour: Hour, cause: Cause<'_>) -> Vec<u8> {
+pub(super) fn expiry_key(minute: Minute, cause: Cause<'_>) -> Vec<u8> {
     let mut key = vec![EXPIRY];
-    key.extend_from_slice(&hour.0.to_be_bytes());
+    key.extend_from_slice(&minute.0.to_be_bytes());
     put_cause(cause, &mut key);
+    key
+}
+
+/// The key of the row that takes the keys of another on to a later minute.
+pub(super) fn expiry_key_at(minute: Minute, expiry_key: &[u8]) -> Vec<u8> {
+    let mut key = expiry_key.to_vec();
+    key[1..9].copy_from_slice(&minute.0.to_be_bytes());
     key
 }
 
@@ -90,10 +97,10 @@ fn put_cause(cause: Cause<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&cause.offset.0.to_be_bytes());
 }
 
-/// The hour of an expiry row.
-pub(super) fn hour_of(expiry_key: &[u8]) -> Option<Hour> {
-    let hour = expiry_key.strip_prefix(&[EXPIRY])?.first_chunk()?;
-    Some(Hour(u64::from_be_bytes(*hour)))
+/// The minute of an expiry row.
+pub(super) fn minute_of(expiry_key: &[u8]) -> Option<Minute> {
+    let minute = expiry_key.strip_prefix(&[EXPIRY])?.first_chunk()?;
+    Some(Minute(u64::from_be_bytes(*minute)))
 }
 
 /// Whether the row of an entry, whose prefix is that long, is its state.
@@ -204,7 +211,7 @@ mod tests {
         let state = state_key(b"12");
         assert_eq!(state, b"\x01\0\x0212\0");
         assert_eq!(items_key(&state, CAUSE), b"\x01\0\x0212\x01\x05pizza\0\0\0\0\0\0\x01\x02");
-        assert_eq!(expiry_key(Hour(3), CAUSE), b"\x02\0\0\0\0\0\0\0\x03\x05pizza\0\0\0\0\0\0\x01\x02");
+        assert_eq!(expiry_key(Minute(3), CAUSE), b"\x02\0\0\0\0\0\0\0\x03\x05pizza\0\0\0\0\0\0\x01\x02");
         assert_eq!(expiry_value([&b"12"[..], b"1"]), b"\x01\x02\x0012\x01\x001");
         let mut value = begun_value();
         for item in [&b"{}"[..], b"7"] {
@@ -239,10 +246,10 @@ mod tests {
     }
 
     #[test]
-    fn the_hour_orders_expiry_rows() {
-        assert!(expiry_key(Hour(255), CAUSE) < expiry_key(Hour(256), CAUSE));
-        assert_eq!(hour_of(&expiry_key(Hour(256), CAUSE)), Some(Hour(256)));
-        assert_eq!(hour_of(b"\x02\0"), None);
+    fn the_minute_orders_expiry_rows() {
+        assert!(expiry_key(Minute(255), CAUSE) < expiry_key(Minute(256), CAUSE));
+        assert_eq!(minute_of(&expiry_key(Minute(256), CAUSE)), Some(Minute(256)));
+        assert_eq!(minute_of(b"\x02\0"), None);
     }
 
     #[test]

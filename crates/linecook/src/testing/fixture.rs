@@ -45,7 +45,18 @@ impl Fixture {
         let topology = Topology::of([&service]).unwrap();
         let names: Vec<_> = topology.topics().map(|(name, _)| name.as_str()).collect();
         let log = ScriptedLog::with_topics(&names);
-        let clock = Arc::new(HandClock::default());
+        Self::not_joined_on(log, Arc::new(HandClock::default()), build, limits)
+    }
+
+    /// Another process on the log of one before it.
+    pub(crate) fn on(log: ScriptedLog, clock: Arc<HandClock>, build: fn(&mut Service), limits: Limits) -> Self {
+        let mut fixture = Self::not_joined_on(log, clock, build, limits);
+        assert_eq!(fixture.step(), Step::Moved);
+        fixture
+    }
+
+    fn not_joined_on(log: ScriptedLog, clock: Arc<HandClock>, build: fn(&mut Service), limits: Limits) -> Self {
+        let service = Definition::new("test", 0, build).service(&mut Default::default()).unwrap();
         let mut registry = Registry::default();
         let metrics = Metrics::new(&mut registry);
         let seat = Seat {
@@ -70,7 +81,12 @@ impl Fixture {
 
     /// Partitions are assigned.
     pub(crate) fn assign(&mut self, partitions: &[&str]) {
-        let assignment = |text: &&str| Assignment { partition: at(text), position: Offset(0) };
+        self.assign_from(partitions, 0);
+    }
+
+    /// Partitions are assigned from that offset on.
+    pub(crate) fn assign_from(&mut self, partitions: &[&str], position: u64) {
+        let assignment = |text: &&str| Assignment { partition: at(text), position: Offset(position) };
         self.will_poll(Poll::Assigned(partitions.iter().map(assignment).collect()));
         assert_eq!(self.step(), Step::Moved);
     }

@@ -35,18 +35,28 @@ pub(crate) struct Script {
     pub(crate) answers: VecDeque<Option<ErrorKind>>,
     pub(crate) refused: Vec<Made>,
     pub(crate) made: Vec<Made>,
+    /// Commits that do nothing but note what is begun. They follow no script unless it is this, and are in no other list.
+    pub(crate) notes: Vec<Made>,
+    pub(crate) note_errors: VecDeque<Error>,
     /// A commit with a record larger than that is invalid.
     pub(crate) largest_value_bytes: Option<usize>,
     /// So is one with a record, be it a dead letter, that is larger than that with its key and headers.
     pub(crate) largest_record_bytes: Option<usize>,
+    /// And so is one with a row that is larger than that.
+    pub(crate) largest_row_bytes: Option<usize>,
     pub(crate) get_errors: VecDeque<Error>,
     pub(crate) scan_errors: VecDeque<Error>,
     /// What the next attempts to resume a partition are answered.
     pub(crate) resume_errors: VecDeque<Error>,
     pub(crate) gets: usize,
+    /// What was appended outside of any commit.
+    pub(crate) appended: Vec<(TopicPartition, Batch)>,
     /// Which partitions were paused and resumed.
     pub(crate) pauses: Vec<String>,
     pub(crate) left: bool,
+    /// A commit with an output that has this in it ends the process: it comes to nothing, and nobody hears of it.
+    pub(crate) is_deadly: Option<&'static str>,
+    pub(crate) has_died: bool,
     rows: BTreeMap<(TableName, Partition, Bytes), Bytes>,
 }
 
@@ -62,6 +72,11 @@ impl Made {
     fn of(commit: Commit) -> Self {
         let finish = |output: linecook_log::Output| (output.to, output.batch.finish(Offset(0), Timestamp(0)));
         Self { outputs: commit.outputs.into_iter().map(finish).collect(), rows: commit.rows, offsets: commit.offsets }
+    }
+
+    /// Whether it only notes what is begun.
+    fn is_note(&self) -> bool {
+        self.outputs.is_empty() && !self.rows.is_empty() && self.rows.iter().all(|row| is_note(&row.table, &row.key))
     }
 
     /// `topic/partition key=value` of each record.
@@ -105,9 +120,10 @@ impl ScriptedLog {
     }
 
     /// The rows of a table as text, of keys and values as they are.
+    /// Those that note what is begun are left out.
     pub(crate) fn rows_of(&self, table: &TableName) -> Vec<(Partition, Bytes, Bytes)> {
         let script = self.0.lock();
-        let rows = script.rows.iter().filter(|((of, ..), _)| of == table);
+        let rows = script.rows.iter().filter(|((of, _, key), _)| of == table && !is_note(of, key));
         rows.map(|((_, partition, key), value)| (*partition, key.clone(), value.clone())).collect()
     }
 
@@ -137,6 +153,8 @@ impl Script {
         let is_too_large = largest.max() > self.largest_value_bytes && self.largest_value_bytes.is_some();
         let records = made.outputs.iter().flat_map(|(_, batch)| batch.records().map(|record| size_bytes(&record)));
         let is_too_large = is_too_large || self.largest_record_bytes.is_some_and(|most| records.max() > Some(most));
+        let rows = made.rows.iter().map(RowChange::size_bytes);
+        let is_too_large = is_too_large || self.largest_row_bytes.is_some_and(|most| rows.max() > Some(most));
         if is_too_large { Some(ErrorKind::Invalid) } else { self.answers.pop_front().flatten() }
     }
 
@@ -150,6 +168,10 @@ impl Script {
         let rows = rows.filter(|(key, _)| key.starts_with(scan.prefix) && scan.after.is_none_or(|after| key > after));
         rows.take(scan.limit).collect()
     }
+}
+
+fn is_note(table: &TableName, key: &[u8]) -> bool {
+    table.as_str().ends_with(".parked") && key.starts_with(&[3])
 }
 
 fn size_bytes(record: &linecook_log::Record<'_>) -> usize {
@@ -182,8 +204,10 @@ impl Member for ScriptedLog {
 
     fn get(&mut self, table: &TableName, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
         let mut script = self.0.lock();
-        script.gets += 1;
-        script.get_errors.pop_front().map_or(Ok(()), Err)?;
+        if !is_note(table, key) {
+            script.gets += 1;
+            script.get_errors.pop_front().map_or(Ok(()), Err)?;
+        }
         Ok(script.get(table, partition, key))
     }
 
@@ -198,6 +222,20 @@ impl Member for ScriptedLog {
         assert!(!made.offsets.is_empty(), "a commit speaks for some partition");
         assert!(made.outputs.iter().all(|(_, batch)| batch.count() > 0), "no empty batches");
         let mut script = self.0.lock();
+        let is_deadly =
+            |deadly: &str| made.written().iter().any(|line| line.starts_with("shouted") && line.contains(deadly));
+        if script.is_deadly.is_some_and(|deadly| is_deadly(&deadly.to_uppercase())) {
+            script.has_died = true;
+        }
+        if script.has_died {
+            return Err(Error::new(ErrorKind::Unavailable, "the process has ended"));
+        }
+        if made.is_note() {
+            script.note_errors.pop_front().map_or(Ok(()), Err)?;
+            made.rows.iter().for_each(|change| script.apply(change));
+            script.notes.push(made);
+            return Ok(Ticket::done());
+        }
         if let Some(kind) = script.answer(&made) {
             script.refused.push(made);
             return Err(Error::new(kind, "refused by the script"));
@@ -254,7 +292,8 @@ impl Log for ScriptedLog {
         Ok(self.0.lock().topics.iter().map(describe).collect())
     }
 
-    fn append(&self, _to: &TopicPartition, _records: BatchBuilder) -> Result<Ticket> {
+    fn append(&self, to: &TopicPartition, records: BatchBuilder) -> Result<Ticket> {
+        self.0.lock().appended.push((to.clone(), records.finish(Offset(0), Timestamp(0))));
         Ok(Ticket::done())
     }
 
@@ -271,6 +310,16 @@ impl Log for ScriptedLog {
 
     fn rows(&self, _service: &GroupName, _table: &TableName) -> Result<Arc<dyn Rows>> {
         Ok(Arc::new(self.clone()))
+    }
+
+    fn scan_rows(
+        &self,
+        _service: &GroupName,
+        table: &TableName,
+        partition: Partition,
+        scan: Scan<'_>,
+    ) -> Result<Vec<Row>> {
+        Ok(self.0.lock().scan(table, partition, scan))
     }
 
     fn groups(&self) -> Result<Vec<GroupDescription>> {

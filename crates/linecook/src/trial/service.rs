@@ -114,10 +114,14 @@ impl ServiceTrial {
     pub fn set_time(&mut self, now: Timestamp) {
         self.now = now;
         self.clock.0.store(now.0, Ordering::Relaxed);
-        while let Some(due) = self.hand.due(now) {
-            let kept = self.hand.first_parked(&due, &mut self.memory).expect("rows in memory can be read");
-            let retried = self.hand.retry(&due, &kept, None, now, &mut self.memory, &self.clock);
-            retried.expect("it may be left out");
+        while let Some(due) = self.hand.due(now, |_| true) {
+            match self.hand.first_parked(&due, &mut self.memory).expect("rows in memory can be read") {
+                Some(kept) => {
+                    let retried = self.hand.retry(&due, &kept, None, now, &mut self.memory, &self.clock);
+                    retried.expect("it may be left out");
+                }
+                None => self.hand.pass_over(&due, now),
+            }
             self.commit(Vec::new());
         }
     }

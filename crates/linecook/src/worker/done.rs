@@ -44,7 +44,7 @@ impl Done {
 
     /// The partitions that had records: of a thousand a commit has a few.
     pub(crate) fn by_partition(&self) -> impl Iterator<Item = (Partition, &[StepCounts])> {
-        let had_records = |of_steps: &[StepCounts]| of_steps.iter().any(|step| step.records + step.put_off > 0);
+        let had_records = |of_steps: &[StepCounts]| of_steps.iter().any(|step| *step != StepCounts::default());
         let partitions = self.partitions.iter().map(|(partition, of_steps)| (*partition, &**of_steps));
         partitions.filter(move |(_, of_steps)| had_records(of_steps))
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use linecook_log::{Commit, Error, ErrorKind, Partition, Result, TableName, TopicPartition};
+use linecook_log::{Commit, Error, ErrorKind, Result, TopicPartition};
 
-use super::{Worker, joined};
+use super::{Joined, Worker, joined};
 use crate::{
     service::Role,
     table::{Place, expired},
@@ -40,8 +40,10 @@ impl Worker {
     }
 
     fn try_expiring(&mut self) -> Result<bool> {
+        let Joined { member, hand, .. } = joined(&mut self.joined);
+        hand.read_parked(&mut **member)?;
         for (table, at) in self.tables_with_retention() {
-            if self.expire_in(&table, at)? {
+            if self.expire_in(table, at)? {
                 return Ok(true);
             }
         }
@@ -61,33 +63,31 @@ impl Worker {
     }
 
     /// The commit speaks for `at`, a partition that the table is folded from, and leaves its offset as it is.
-    fn expire_in(&mut self, table: &TableName, at: TopicPartition) -> Result<bool> {
-        let joined = joined(&mut self.joined);
-        let Some(offset) = joined.queue.committed_offset(&at) else { return Ok(false) };
-        let place = Place { table, partition: at.partition };
-        let rows = expired(&mut *joined.member, place, self.clock.timestamp(), self.limits.expiry_rows)?;
+    fn expire_in(&mut self, table: usize, at: TopicPartition) -> Result<bool> {
+        let Joined { member, hand, queue, .. } = joined(&mut self.joined);
+        let Some(offset) = queue.committed_offset(&at) else { return Ok(false) };
+        let place = Place { table: self.service.table_at(table).name(), partition: at.partition };
+        let station = self.service.station_of_table(table);
+        let (now, limit) = (self.clock.timestamp(), self.limits.expiry_rows);
+        let rows = expired(&mut **member, place, now, limit, |key| hand.keeps_waiting(station, at.partition, key))?;
         if rows.is_empty() {
             return Ok(false);
         }
         let commit = Commit { rows, offsets: vec![(at, offset)], ..Commit::default() };
-        joined.member.commit(commit).map(drop).inspect_err(|_| joined.queue.forget_polled())?;
+        member.commit(commit).map(drop).inspect_err(|_| queue.forget_polled())?;
         Ok(true)
     }
 
     /// Each with one partition that is owned, for each partition number.
-    fn tables_with_retention(&mut self) -> Vec<(TableName, TopicPartition)> {
+    fn tables_with_retention(&mut self) -> Vec<(usize, TopicPartition)> {
         let queue = &joined(&mut self.joined).queue;
-        let mut found: Vec<(TableName, TopicPartition)> = Vec::new();
+        let mut found: Vec<(usize, TopicPartition)> = Vec::new();
         for step in self.service.steps() {
             let Role::Table { table } = step.role else { continue };
-            let table = self.service.table_at(table);
             let owned = queue.owned().filter(|at| at.topic == step.from);
-            for at in owned.filter(|_| table.has_retention()) {
-                let is_found = |partition: Partition| {
-                    found.iter().any(|(name, found)| name == table.name() && found.partition == partition)
-                };
-                if !is_found(at.partition) {
-                    found.push((table.name().clone(), at.clone()));
+            for at in owned.filter(|_| self.service.table_at(table).has_retention()) {
+                if !found.iter().any(|(of, found)| *of == table && found.partition == at.partition) {
+                    found.push((table, at.clone()));
                 }
             }
         }

@@ -26,8 +26,18 @@ pub(super) struct Bursts {
 pub(super) enum Handled {
     /// The step is through with it, be it by a dead letter.
     Done,
-    /// It is to be tried again at that time.
-    PutOff { due: Timestamp, failure: Failure },
+    /// It waits: to be tried again at that time, or, without one, until somebody redrives its key.
+    Waits { due: Option<Timestamp>, failure: Failure },
+}
+
+/// Why a record fails unseen by any handler.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refusal<'a> {
+    pub(super) why: &'a Failure,
+    /// How much of it goes into its letter.
+    pub(super) extent: Extent,
+    /// Whether a row of it may be kept.
+    pub(super) may_wait: bool,
 }
 
 impl Hand {
@@ -44,8 +54,10 @@ impl Hand {
     ) -> Result<Handled> {
         let policy = self.service.station(step.station).policy;
         let random = step.seed.attempt(taken.from.partition, taken.record.offset, taken.attempt);
-        let Some(wait) = policy.wait(&failure, taken.attempt, &random) else {
-            return self.fail_for_good(step, taken, &failure, Extent::Whole, clock).map(|()| Handled::Done);
+        let wait = policy.wait(&failure, taken.attempt, &random).filter(|_| !taken.is_last);
+        let Some(wait) = wait else {
+            let refusal = Refusal { why: &failure, extent: Extent::Whole, may_wait: true };
+            return self.fail_for_good(step, taken, refusal, clock);
         };
         self.undo();
         self.done.of_step(step.number).put_off += 1;
@@ -53,10 +65,10 @@ impl Hand {
             self.tell("a record is tried again later", step, taken, &failure, untold_count);
         }
         let due = clock.timestamp().plus(wait).max(taken.at.plus(SHORTEST_WAIT));
-        Ok(Handled::PutOff { due, failure })
+        Ok(Handled::Waits { due: Some(due), failure })
     }
 
-    /// A step has failed at a record, of which that much goes into its letter, and is not to try again.
+    /// A step has failed at a record, and is not to try again by itself.
     ///
     /// # Errors
     /// `Invalid` when it may not be left out.
@@ -64,28 +76,37 @@ impl Hand {
         &mut self,
         step: &Step,
         taken: &Taken<'_>,
-        failure: &Failure,
-        extent: Extent,
+        refusal: Refusal<'_>,
         clock: &dyn Clock,
-    ) -> Result<()> {
+    ) -> Result<Handled> {
         self.undo();
-        if self.service.station(step.station).policy.in_the_end() == InTheEnd::Stop {
-            self.must_stop = true;
-            let name = &self.service.steps()[step.number].name;
-            let Taken { from, record, attempt, .. } = taken;
-            return Err(Error::invalid(format!(
-                "a record failed that may not be left out: stage={name} at={from} offset={} attempts={attempt}: {failure}",
-                record.offset
-            )));
-        }
+        let Refusal { why, extent, may_wait } = refusal;
+        let parks = match self.service.station(step.station).policy.in_the_end() {
+            InTheEnd::Stop => {
+                self.must_stop = true;
+                let name = &self.service.steps()[step.number].name;
+                let Taken { from, record, attempt, .. } = taken;
+                let offset = record.offset;
+                return Err(Error::invalid(format!(
+                    "a record failed that may not be left out: stage={name} at={from} offset={offset} attempts={attempt}: \
+                     {why}"
+                )));
+            }
+            // Without a key there is nothing to be kept in order. What lies in a partition that is not its key's is not
+            // what the rows of the table there are about.
+            InTheEnd::Park => may_wait && taken.record.key.is_some() && !self.is_misplaced(step, taken),
+            InTheEnd::Skip => false,
+        };
         let counts = self.done.of_step(step.number);
-        counts.records += 1;
         counts.dead_letters += 1;
-        self.write_letter(step, taken, failure, extent);
+        counts.records += u64::from(!parks);
+        self.write_letter(step, taken, why, extent);
         if let Some(untold_count) = self.bursts[step.number].dead_letters.count(clock.monotonic()) {
-            self.tell("a record goes to the dead letters", step, taken, failure, untold_count);
+            let what =
+                if parks { "a record failed, and its key is parked" } else { "a record goes to the dead letters" };
+            self.tell(what, step, taken, why, untold_count);
         }
-        Ok(())
+        Ok(if parks { Handled::Waits { due: None, failure: why.clone() } } else { Handled::Done })
     }
 
     /// Nothing that the step has made of the record stays.

@@ -11,7 +11,7 @@ use super::{
     Outputs, TargetIndex,
     dead_letters::Extent,
     done::Done,
-    failing::{Bursts, Handled},
+    failing::{Bursts, Handled, Refusal},
     parking::{Parked, Parking},
     queue::InputIndex,
 };
@@ -54,12 +54,14 @@ pub(crate) struct Taken<'a> {
     /// Which attempt at it this is, from 1, and when the first one failed, if there was one before.
     pub(crate) attempt: u16,
     pub(crate) first_failed_at: Option<Timestamp>,
+    /// Whatever the policy lets it have, it is not tried again by itself.
+    pub(crate) is_last: bool,
 }
 
 impl<'a> Taken<'a> {
     /// A record that is taken in hand for the first time.
     pub(crate) fn new(input: InputIndex, from: &'a TopicPartition, record: Record<'a>, at: Timestamp) -> Self {
-        Self { input, from, record, at, attempt: 1, first_failed_at: None }
+        Self { input, from, record, at, attempt: 1, first_failed_at: None, is_last: false }
     }
 
     /// As it waits after having failed.
@@ -81,14 +83,14 @@ impl Hand {
     /// # Errors
     /// `Invalid` when a topic does not exist, or one that a stage writes has another partition count than the one it
     /// reads.
-    pub(crate) fn new(service: &Arc<Service>, topics: &[TopicSpec], parked_records: u64) -> Result<Self> {
+    pub(crate) fn new(service: &Arc<Service>, topics: &[TopicSpec], waiting_records: u64) -> Result<Self> {
         check_stages(service, topics)?;
         check_repartitions(service, topics)?;
         let with_count = |topic: &TopicName| Ok((topic.clone(), partition_count(topic, topics)?));
         let targets = service.targets().iter().map(with_count).collect::<Result<_>>()?;
         let inputs = service.inputs().iter().map(|input| partition_count(&input.topic, topics));
         let parking = |station: &Station| {
-            Parking::new(service.name(), &station.parked, station.policy.longest_wait(), parked_records)
+            Parking::new(service.name(), &station.parked, station.policy.longest_wait(), waiting_records)
         };
         Ok(Self {
             partition_counts: inputs.collect::<Result<_>>()?,
@@ -128,10 +130,8 @@ impl Hand {
             if self.is_parking && self.parkings[step.station.0].queue_behind(taken.from, &taken.record) {
                 continue;
             }
-            if let Handled::PutOff { due, failure } = self.handle(step, &taken, member, clock)? {
-                self.parkings[step.station.0].begin(&taken.parked(&failure), due);
-                self.is_parking = true;
-            }
+            let handled = self.handle(step, &taken, member, clock)?;
+            self.keep(step, &taken, handled);
         }
         if let Some(place) = other_place {
             self.take_misplaced(input, &taken, place, clock)?;
@@ -161,6 +161,25 @@ impl Hand {
         }
     }
 
+    /// Begins to keep what waits.
+    fn keep(&mut self, step: &Step, taken: &Taken<'_>, handled: Handled) {
+        if let Handled::Waits { due, failure } = handled {
+            self.parkings[step.station.0].begin(&taken.parked(&failure), due);
+            self.is_parking = true;
+        }
+    }
+
+    /// Whether that step is not to get the record where it lies.
+    pub(super) fn is_misplaced(&self, step: &Step, taken: &Taken<'_>) -> bool {
+        step.is_keyed() && self.other_place(&self.service.inputs()[taken.input.0], taken).is_some()
+    }
+
+    /// Whether no code of the user gets the record where it lies.
+    pub(super) fn is_only_moved(&self, input: InputIndex, from: &TopicPartition, record: Record<'_>) -> bool {
+        let taken = Taken::new(input, from, record, Timestamp(0));
+        self.service.inputs()[input.0].steps.iter().all(|step| self.is_misplaced(step, &taken))
+    }
+
     /// The partition of the record's key, if it is another than its own and tables of keys read the input.
     fn other_place(&self, input: &Input, taken: &Taken<'_>) -> Option<Partition> {
         if input.misplaced == Misplaced::Stay {
@@ -182,8 +201,9 @@ impl Hand {
         match moved {
             Ok(()) => self.done.was_moved(taken.input),
             Err(failure) => {
+                let refusal = Refusal { why: &failure, extent: Extent::Whole, may_wait: false };
                 for step in input.steps.iter().filter(|step| step.is_keyed()) {
-                    self.refuse_by(step, taken, &failure, Extent::Whole, clock)?;
+                    self.refuse_by(step, taken, refusal, clock)?;
                 }
             }
         }
@@ -213,15 +233,28 @@ impl Hand {
         other_place.map_or(Ok(()), |place| self.take_misplaced(input, &taken, place, clock))
     }
 
-    /// Lets the record fail everywhere, unseen by any handler, with that much of it in its letters.
+    /// Lets the record fail everywhere, unseen by any handler. Where records of its key wait and it may, it waits behind
+    /// them instead.
     ///
     /// # Errors
     /// `Invalid` when a step's policy is to stop.
-    pub(crate) fn refuse(&mut self, taken: Taken<'_>, why: &Failure, extent: Extent, clock: &dyn Clock) -> Result<()> {
+    pub(crate) fn refuse(&mut self, taken: Taken<'_>, refusal: Refusal<'_>, clock: &dyn Clock) -> Result<()> {
         self.count(&taken);
         let service = Arc::clone(&self.service);
-        let steps = &service.inputs()[taken.input.0].steps;
-        steps.iter().try_for_each(|step| self.refuse_by(step, &taken, why, extent, clock))
+        let input = &service.inputs()[taken.input.0];
+        if input.is_control() {
+            let (service, Taken { from, record, .. }) = (service.name(), taken);
+            tracing::warn!(%service, at = %from, offset = %record.offset, "an instruction is left out: {}", refusal.why);
+        }
+        for step in &input.steps {
+            let is_behind = refusal.may_wait && !self.is_misplaced(step, &taken);
+            if is_behind && self.parkings[step.station.0].queue_behind(taken.from, &taken.record) {
+                continue;
+            }
+            let handled = self.refuse_by(step, &taken, refusal, clock)?;
+            self.keep(step, &taken, handled);
+        }
+        Ok(())
     }
 
     /// Lets it fail at one step.
@@ -232,12 +265,11 @@ impl Hand {
         &mut self,
         step: &Step,
         taken: &Taken<'_>,
-        why: &Failure,
-        extent: Extent,
+        refusal: Refusal<'_>,
         clock: &dyn Clock,
-    ) -> Result<()> {
+    ) -> Result<Handled> {
         self.outputs.mark(taken.record.offset);
-        self.fail_for_good(step, taken, why, extent, clock)
+        self.fail_for_good(step, taken, refusal, clock)
     }
 
     pub(super) fn count(&mut self, taken: &Taken<'_>) {

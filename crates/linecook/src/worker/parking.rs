@@ -5,17 +5,23 @@
 //!
 //!    lane of key "7"    12:00:03 ◄─┬─ record 4, tried twice ─ record 5 ─ record 6
 //!    lane of key "12"   12:00:01 ◄─┴─ record 0, tried once
+//!    lane of key "31"   parked   ◄─── record 2, failed ─ record 9
 //! ```
 //!
 //! A record that is to be tried again, or to be given to its station in a commit without others, is the first of a *lane*;
-//! later records of its key queue up behind it, whatever topic of the station they are from. All of it are rows of a table
-//! beside the station, written in the commit that moves the offsets past them, so other keys go on and a restart loses
-//! nothing. In memory is when each lane is due, and how long it is: with no lanes a record costs one look at an empty map.
+//! later records of its key queue up behind it, whatever topic of the station they are from. A lane whose first record has
+//! failed for good may be *parked*: then it is due when somebody redrives it. All of it are rows of a table beside the
+//! station, written in the commit that moves the offsets past them, so other keys go on and a restart loses nothing. In
+//! memory is when each lane is due, and how long it is: with no lanes a record costs one look at an empty map.
 
+mod beginning;
+mod lanes;
 mod layout;
+mod place;
+mod rows;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     mem,
     time::Duration,
 };
@@ -26,26 +32,14 @@ use linecook_log::{
     TopicPartition,
 };
 
+pub(super) use self::beginning::Beginning;
+use self::lanes::{Lane, Lanes};
 pub(crate) use self::layout::Kept;
+pub(super) use self::place::Place;
+pub(crate) use self::rows::{WaitingKey, read_waiting};
 
 /// The name of a lane: that of a key, or of a single record that has none.
 pub(super) type LaneName = Bytes;
-
-/// Records of one key that wait, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lane {
-    /// When its first record is tried again.
-    due: Timestamp,
-    /// The number of its first record, and the next to be given.
-    first: u64,
-    next: u64,
-}
-
-impl Lane {
-    fn length(&self) -> u64 {
-        self.next - self.first
-    }
-}
 
 /// A record that begins to wait, or goes on.
 #[derive(Debug)]
@@ -67,33 +61,12 @@ impl<'a> Parked<'a> {
     }
 }
 
-/// The lanes of one partition, of which there is one at least.
-#[derive(Debug, Default)]
-struct Lanes {
-    by_name: HashMap<LaneName, Lane>,
-    by_due: BTreeSet<(Timestamp, LaneName)>,
-    record_count: u64,
-}
-
-impl Lanes {
-    /// Puts a lane there, or takes it away. Returns what was there.
-    fn set(&mut self, name: &LaneName, lane: Option<Lane>) -> Option<Lane> {
-        let before = match lane {
-            Some(lane) => {
-                self.by_due.insert((lane.due, name.clone()));
-                self.record_count += lane.length();
-                self.by_name.insert(name.clone(), lane)
-            }
-            None => self.by_name.remove(name),
-        };
-        if let Some(before) = before {
-            self.record_count -= before.length();
-            if lane.is_none_or(|lane| lane.due != before.due) {
-                self.by_due.remove(&(before.due, name.clone()));
-            }
-        }
-        before
-    }
+/// How much waits in a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct WaitingCounts {
+    pub(crate) records: u64,
+    /// Keys that wait for a redrive.
+    pub(crate) parked_keys: usize,
 }
 
 /// What waits for one station, as a worker has it in hand.
@@ -191,10 +164,9 @@ impl Parking {
         self.lanes.is_empty() && self.unread.is_empty()
     }
 
-    /// The lane that is due first, when it is, and where.
-    pub(super) fn first_due(&self, now: Timestamp) -> Option<(Timestamp, Partition, &LaneName)> {
-        let of_partition = |at: &Partition| self.first_due_of(*at, now).map(|(due, name)| (due, *at, name));
-        self.lanes.keys().filter_map(of_partition).min_by_key(|(due, ..)| *due)
+    /// The lane of each partition that is due first, when it is, and where.
+    pub(super) fn first_due_of_each(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, Partition, &LaneName)> {
+        self.lanes.keys().filter_map(move |at| self.first_due_of(*at, now).map(|(due, name)| (due, *at, name)))
     }
 
     /// That of one partition.
@@ -204,6 +176,11 @@ impl Parking {
             return Some((now, name));
         }
         by_due.first().map(|(due, name)| (*due, name))
+    }
+
+    /// Whether records of that key wait in that partition.
+    pub(super) fn holds_key(&self, at: Partition, key: &[u8]) -> bool {
+        self.lanes.get(&at).is_some_and(|lanes| lanes.by_name.contains_key(&layout::lane_name_of(key)[..]))
     }
 
     /// How many records wait in that partition.
@@ -216,9 +193,11 @@ impl Parking {
         self.record_count(partition) < self.limit
     }
 
-    /// Whether so many more may wait that it is worth while to take some.
+    /// Whether so many more may wait that it is worth while to take some. What is parked does not become less by itself, so
+    /// where nothing else waits any room will do.
     pub(super) fn has_much_room(&self, partition: Partition) -> bool {
-        self.record_count(partition) <= self.limit / 2
+        let is_all_parked = self.lanes.get(&partition).is_none_or(|lanes| lanes.by_due.is_empty());
+        self.record_count(partition) <= self.limit / 2 || (is_all_parked && self.has_room(partition))
     }
 
     /// Lets a record wait behind those of its key, if some wait. Returns whether it does.
@@ -235,26 +214,25 @@ impl Parking {
     /// Lets a record wait that was not tried: behind those of its key if some wait, to be due at that time if none does.
     pub(super) fn wait_untried(&mut self, from: &TopicPartition, record: &Record<'_>, due: Timestamp) {
         if !self.queue_behind(from, record) {
-            self.begin(&Parked::untried(from, record), due);
+            self.begin(&Parked::untried(from, record), Some(due));
         }
     }
 
-    /// A record of a key of which none waits begins to.
-    pub(super) fn begin(&mut self, parked: &Parked<'_>, due: Timestamp) {
+    /// A record of a key of which none waits begins to. Without a time at which it is due, its lane is parked.
+    pub(super) fn begin(&mut self, parked: &Parked<'_>, due: Option<Timestamp>) {
         debug_assert!(!self.unread.contains(&parked.from.partition), "what waits is read before records are taken");
         layout::put_lane_name(parked.from, &parked.record, &mut self.name);
         let name = Bytes::copy_from_slice(&self.name);
         self.put_record(&name, 0, parked);
-        self.set(parked.from.partition, &name, Some(Lane { due, first: 0, next: 1 }));
+        self.set(parked.from.partition, &name, Some(Lane { due, is_redriven: false, first: 0, next: 1 }));
     }
 
-    /// The first record of a lane, as of the last commit.
+    /// The first record of a lane, as of the last commit; `None` if it was discarded while it waited.
     ///
     /// # Errors
     /// Those of `member`; `Fenced` when it is not there: another owner has handled it.
-    pub(super) fn first(&self, at: Partition, name: &LaneName, member: &mut dyn Member) -> Result<Kept> {
-        let key = layout::record_key(name, self.lane(at, name).first);
-        let row = member.get(&self.table, at, &key)?;
+    pub(super) fn first(&self, at: Partition, name: &LaneName, member: &mut dyn Member) -> Result<Option<Kept>> {
+        let row = member.get(&self.table, at, &layout::record_key(name, self.lane(at, name).first))?;
         let missing = || {
             let text = format!("what waits here is another's by now: table={} partition={at}", self.table);
             Error::new(ErrorKind::Fenced, text)
@@ -262,19 +240,24 @@ impl Parking {
         layout::read_record(&row.ok_or_else(missing)?)
     }
 
-    /// The first record of a lane goes on waiting.
-    pub(super) fn put_off(&mut self, name: &LaneName, parked: &Parked<'_>, due: Timestamp) {
+    /// Whether the first record of a lane is tried since somebody has redriven it.
+    pub(super) fn is_redriven(&self, at: Partition, name: &LaneName) -> bool {
+        self.lane(at, name).is_redriven
+    }
+
+    /// The first record of a lane goes on waiting, or parks its lane.
+    pub(super) fn put_off(&mut self, name: &LaneName, parked: &Parked<'_>, due: Option<Timestamp>) {
         let at = parked.from.partition;
         let lane = self.lane(at, name);
         self.put_record(name, lane.first, parked);
-        self.set(at, name, Some(Lane { due, ..lane }));
+        self.set(at, name, Some(Lane { due, is_redriven: false, ..lane }));
     }
 
     /// The first record of a lane waits no longer. The next one is due now, after those that have been due for longer.
     pub(super) fn finish_first(&mut self, at: Partition, name: &LaneName, now: Timestamp) {
         let lane = self.lane(at, name);
         self.put_row(at, layout::record_key(name, lane.first), None);
-        let rest = Lane { due: now, first: lane.first + 1, ..lane };
+        let rest = Lane { due: Some(now), is_redriven: false, first: lane.first + 1, ..lane };
         self.set(at, name, (rest.length() > 0).then_some(rest));
     }
 
@@ -299,9 +282,12 @@ impl Parking {
         self.changed.extend(mem::take(&mut self.undo).into_keys().map(|(at, _)| at));
     }
 
-    /// How many records wait, of each partition where that is not what it was when this was asked last.
-    pub(super) fn take_counts(&mut self) -> impl Iterator<Item = (Partition, u64)> {
-        mem::take(&mut self.changed).into_iter().map(|at| (at, self.record_count(at)))
+    /// How much waits, of each partition where that is not what it was when this was asked last.
+    pub(super) fn take_counts(&mut self) -> impl Iterator<Item = (Partition, WaitingCounts)> {
+        let changed = mem::take(&mut self.changed);
+        let counted = |lanes: &Lanes| WaitingCounts { records: lanes.record_count, parked_keys: lanes.parked_count() };
+        let waiting = move |at| (at, self.lanes.get(&at).map_or_else(WaitingCounts::default, counted));
+        changed.into_iter().map(waiting)
     }
 
     /// Undoes the changes since the last commit.

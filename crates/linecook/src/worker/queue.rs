@@ -15,7 +15,7 @@
 
 use std::collections::VecDeque;
 
-use linecook_log::{Assignment, Batch, Fetch, Offset, TopicPartition};
+use linecook_log::{Assignment, Batch, Fetch, Offset, Record, TopicPartition};
 
 /// Which of a service's inputs a record is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,13 @@ pub(crate) struct Waiting {
     pub(crate) next: Offset,
     /// What is taken when all of it is.
     pub(crate) end: Offset,
+}
+
+impl Waiting {
+    /// Its records: those of the batch that are not taken, and not cut off.
+    pub(crate) fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.batch.records_from(self.next).take_while(|record| record.offset < self.end)
+    }
 }
 
 impl Queue {

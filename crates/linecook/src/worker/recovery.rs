@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use linecook_log::{Commit, Error, ErrorKind, Offset, Result, TopicPartition};
 
-use super::{Joined, Step, Worker, dead_letters::Extent, joined};
+use super::{Joined, Step, Worker, dead_letters::Extent, failing::Refusal, joined};
 use crate::{Failure, service::StationIndex};
 
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
@@ -58,6 +58,10 @@ impl Backoff {
     }
 }
 
+/// Why a record fails that has ended the process.
+pub(super) const CONDEMNED: &str =
+    "it was begun again and again, and each time its process has ended, or lost its partition";
+
 /// Finds the record that makes a commit invalid: an output that is too large for the log, or a state that cannot be
 /// encoded. No handler has failed, so nothing else tells which it is.
 #[derive(Debug, Default)]
@@ -92,8 +96,10 @@ pub(super) struct Refused {
     /// Whether it was taken in hand since the last commit.
     is_in_hand: bool,
     /// What the log said, no longer than that of any other letter.
-    pub(super) reason: Failure,
-    pub(super) remedy: Remedy,
+    reason: Failure,
+    /// The same in few words.
+    brief: Failure,
+    remedy: Remedy,
 }
 
 /// What is done with a record whose commit was invalid by itself, one after the other until a commit is taken.
@@ -104,18 +110,37 @@ pub(super) enum Remedy {
     Apart,
     /// It fails, with that much of it in its letter.
     Fail(Extent),
+    /// It fails, and not even a row of it is kept.
+    LeaveOut,
 }
 
 impl Remedy {
+    fn first(is_shared: bool) -> Self {
+        if is_shared { Self::Apart } else { Self::Fail(Extent::Whole) }
+    }
+
     fn next(self) -> Option<Self> {
         match self {
             Self::Apart => Some(Self::Fail(Extent::Whole)),
-            Self::Fail(extent) => extent.less().map(Self::Fail),
+            Self::Fail(extent) => Some(extent.less().map_or(Self::LeaveOut, Self::Fail)),
+            Self::LeaveOut => None,
         }
     }
 }
 
 impl Refused {
+    /// How it fails, unless it is taken apart.
+    pub(super) fn refusal(&self) -> Option<Refusal<'_>> {
+        let (why, extent, may_wait) = match self.remedy {
+            Remedy::Apart => return None,
+            // What is kept of a record has its reason, which is to be no reason for keeping nothing.
+            Remedy::Fail(Extent::PlaceOnly) => (&self.brief, Extent::PlaceOnly, true),
+            Remedy::Fail(extent) => (&self.reason, extent, true),
+            Remedy::LeaveOut => (&self.reason, Extent::PlaceOnly, false),
+        };
+        Some(Refusal { why, extent, may_wait })
+    }
+
     fn is(&self, at: &TopicPartition, offset: Offset, station: Option<StationIndex>) -> bool {
         self.offset == offset && self.at == *at && self.station == station
     }
@@ -125,6 +150,27 @@ impl Isolation {
     /// Whether each record gets a commit of its own.
     pub(super) fn is_one_by_one(&self) -> bool {
         self.one_by_one_count > 0
+    }
+
+    /// The next commit is of one record.
+    pub(super) fn next_is_alone(&mut self) {
+        self.one_by_one_count = self.one_by_one_count.max(1);
+    }
+
+    /// A record ends the process each time it is begun, and is not begun any more.
+    pub(super) fn condemn(
+        &mut self,
+        at: &TopicPartition,
+        offset: Offset,
+        station: Option<StationIndex>,
+        is_shared: bool,
+    ) {
+        if self.refused.iter().any(|refused| refused.is(at, offset, station)) {
+            return;
+        }
+        let (reason, brief) = (Failure::reject(CONDEMNED), Failure::reject(CONDEMNED));
+        let remedy = Remedy::first(is_shared);
+        self.refused.push(Refused { at: at.clone(), offset, station, is_in_hand: false, reason, brief, remedy });
     }
 
     /// Why that record is not to be handled, if so.
@@ -182,7 +228,8 @@ impl Isolation {
             return next.is_some();
         }
         let reason = Failure::reject(format!("the log does not take what came of it: {}", error.chain()));
-        self.refused.push(Refused { at, offset, station, is_in_hand: false, reason, remedy });
+        let brief = Failure::reject("the log does not take what came of it");
+        self.refused.push(Refused { at, offset, station, is_in_hand: false, reason, brief, remedy });
         true
     }
 }
@@ -193,6 +240,10 @@ impl Worker {
         self.metrics.failed(error.kind());
         self.drop_hand();
         let attempt = self.isolation.attempt.take();
+        // Handlers have returned where it has come to a commit.
+        if attempt.is_some() && matches!(error.kind(), ErrorKind::Full | ErrorKind::Unavailable) {
+            self.has_survived();
+        }
         let remedy = self.first_remedy(attempt.as_ref());
         match error.kind() {
             ErrorKind::Fenced if !self.is_replaced() => Ok(self.was_fenced(&error)),
@@ -216,7 +267,7 @@ impl Worker {
     fn first_remedy(&self, attempt: Option<&Attempt>) -> Remedy {
         let topic = attempt.filter(|attempt| attempt.station.is_none()).map(|attempt| &attempt.first.0.topic);
         let is_shared = self.service.inputs().iter().any(|input| Some(&input.topic) == topic && input.steps.len() > 1);
-        if is_shared { Remedy::Apart } else { Remedy::Fail(Extent::Whole) }
+        Remedy::first(is_shared)
     }
 
     /// What was taken in hand has come to an error. If that is a record that may not be left out, those before it are
@@ -236,6 +287,7 @@ impl Worker {
             self.isolation.one_by_one_count = record_count;
             return Ok(Step::Again);
         }
+        self.has_survived();
         let Joined { member, queue, .. } = joined(&mut self.joined);
         let owns = member.commit(Commit { offsets, ..Commit::default() }).map(drop);
         owns.inspect_err(|_| queue.forget_polled())?;
@@ -256,6 +308,7 @@ impl Worker {
             let Joined { queue, mut hand, .. } = joined;
             let owned: Vec<_> = queue.owned().cloned().collect();
             self.isolation.forget(&owned);
+            self.beginnings.give_up_all();
             self.metrics.gave_up(&owned, &hand.give_up(&owned));
         }
         self.health.owns(Vec::new());

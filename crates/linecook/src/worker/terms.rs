@@ -26,9 +26,9 @@ pub struct Limits {
     pub output_bytes: usize,
     /// A commit is made when its handlers have taken that long, even if more of what was polled waits.
     pub commit_time: Duration,
-    /// How many records of a partition may wait, to be tried again or behind one that does, for each stage and table. When
-    /// there are so many, no more are taken until there is room.
-    pub parked_records: u64,
+    /// How many records of a partition may wait, to be tried again, for a redrive, or behind one that does, for each stage and
+    /// table. When there are so many, no more of the partition are taken until there is room.
+    pub waiting_records: u64,
     /// How often it looks for rows that expire.
     pub expiry_interval: Duration,
     /// About how many rows one commit deletes when they expire.
@@ -42,7 +42,7 @@ impl Default for Limits {
             poll_bytes: 256 << 10,
             output_bytes: 1 << 20,
             commit_time: Duration::from_millis(100),
-            parked_records: 10_000,
+            waiting_records: 10_000,
             expiry_interval: Duration::from_secs(10),
             expiry_rows: 1_000,
         }

@@ -1,6 +1,10 @@
+mod beginning;
 mod handling;
 mod holding;
 mod moving;
+mod parking;
 mod recovering;
+mod redriving;
 mod refusing;
 mod retrying;
+mod surviving;

@@ -9,6 +9,7 @@ use crate::{
     http::Client,
     kitchen::{Kitchen, SERVICES, broker, place, until_made},
     process::{now, until},
+    soak,
 };
 
 /// How long the connection is cut. A session is over after 10 s, and so is a transaction.
@@ -18,53 +19,59 @@ fn outage() -> Duration {
 
 #[test]
 fn a_broker_that_is_restarted_under_load_costs_nothing() {
-    let broker = broker(Options::default().controller(Controller::Apart));
-    let mut kitchen = Kitchen::open(&broker.bootstrap_servers());
-    let guests = Guests::start(2, &kitchen.url());
-    until("there is load", || (guests.acknowledged_count() > 20).then_some(()));
-    broker.stop().unwrap();
-    thread::sleep(Duration::from_secs(2));
-    broker.restart().unwrap();
-    goes_on(&mut kitchen, guests, &broker);
+    for _ in soak::rounds() {
+        let broker = broker(Options::default().controller(Controller::Apart));
+        let mut kitchen = Kitchen::open(&broker.bootstrap_servers());
+        let guests = Guests::start(2, &kitchen.url());
+        until("there is load", || (guests.acknowledged_count() > 20).then_some(()));
+        broker.stop().unwrap();
+        thread::sleep(Duration::from_secs(2));
+        broker.restart().unwrap();
+        goes_on(&mut kitchen, guests, &broker);
+    }
 }
 
 #[test]
 fn a_broker_that_is_killed_under_load_costs_nothing() {
-    let broker = broker(Options::default().controller(Controller::Apart));
-    let mut kitchen = Kitchen::open(&broker.bootstrap_servers());
-    let guests = Guests::start(2, &kitchen.url());
-    until("there is load", || (guests.acknowledged_count() > 20).then_some(()));
-    broker.kill();
-    broker.restart().unwrap();
-    goes_on(&mut kitchen, guests, &broker);
+    for _ in soak::rounds() {
+        let broker = broker(Options::default().controller(Controller::Apart));
+        let mut kitchen = Kitchen::open(&broker.bootstrap_servers());
+        let guests = Guests::start(2, &kitchen.url());
+        until("there is load", || (guests.acknowledged_count() > 20).then_some(()));
+        broker.kill();
+        broker.restart().unwrap();
+        goes_on(&mut kitchen, guests, &broker);
+    }
 }
 
 #[test]
 fn while_no_broker_is_reached_what_is_known_is_shown_and_afterwards_all_go_on() {
-    let proxy = Proxy::start().unwrap();
-    let broker = broker(Options::default().behind(&proxy));
-    let mut kitchen = Kitchen::open(&proxy.bootstrap_servers());
-    let client = kitchen.client("pizza-service");
-    let known = place(&client, 3);
-    until_made(&client, &known);
-    let guests = Guests::start(2, &kitchen.url());
-    until("there is load", || (guests.acknowledged_count() > 20).then_some(()));
-    proxy.shut();
-    let shut = now();
-    until("it is not ready", || client.try_get("/readyz").filter(|answer| answer.status == 503));
-    while shut.elapsed() < outage() {
-        shows_what_is_known(&client, &known);
-        for (service, _) in SERVICES {
-            let client = kitchen.client(service);
-            assert_eq!(client.get("/healthz").status, 200, "{service}: {:?}", client.get("/healthz"));
-            let unready = client.get("/readyz");
-            assert_eq!(unready.status, 503, "{service}: {unready:?}");
-            assert!(unready.text.contains("no broker answers"), "{service}: {unready:?}");
+    for _ in soak::rounds() {
+        let proxy = Proxy::start().unwrap();
+        let broker = broker(Options::default().behind(&proxy));
+        let mut kitchen = Kitchen::open(&proxy.bootstrap_servers());
+        let client = kitchen.client("pizza-service");
+        let known = place(&client, 3);
+        until_made(&client, &known);
+        let guests = Guests::start(2, &kitchen.url());
+        until("there is load", || (guests.acknowledged_count() > 20).then_some(()));
+        proxy.shut();
+        let shut = now();
+        until("it is not ready", || client.try_get("/readyz").filter(|answer| answer.status == 503));
+        while shut.elapsed() < outage() {
+            shows_what_is_known(&client, &known);
+            for (service, _) in SERVICES {
+                let client = kitchen.client(service);
+                assert_eq!(client.get("/healthz").status, 200, "{service}: {:?}", client.get("/healthz"));
+                let unready = client.get("/readyz");
+                assert_eq!(unready.status, 503, "{service}: {unready:?}");
+                assert!(unready.text.contains("no broker answers"), "{service}: {unready:?}");
+            }
+            thread::sleep(Duration::from_millis(200));
         }
-        thread::sleep(Duration::from_millis(200));
+        proxy.let_in();
+        goes_on(&mut kitchen, guests, &broker);
     }
-    proxy.let_in();
-    goes_on(&mut kitchen, guests, &broker);
 }
 
 /// A POST is refused soon, and says what became of it.
@@ -85,11 +92,11 @@ fn shows_what_is_known(client: &Client, known: &str) {
 fn goes_on(kitchen: &mut Kitchen, guests: Guests, broker: &Broker) {
     let before = guests.acknowledged_count();
     until("orders are taken again", || {
-        assert_eq!(kitchen.ended(), <[&str; 0]>::default(), "no process has ended");
+        assert_eq!(kitchen.ended(), <[String; 0]>::default(), "no process has ended");
         (guests.acknowledged_count() > before + 5).then_some(())
     });
     kitchen.until_ready();
-    assert_eq!(kitchen.ended(), <[&str; 0]>::default(), "no process has ended");
+    assert_eq!(kitchen.ended(), <[String; 0]>::default(), "no process has ended");
     kitchen.check(&guests.stop(), broker);
 }
 
@@ -113,6 +120,6 @@ fn started_before_the_broker_they_wait_for_it() {
     let _broker = broker(Options::default().data(folder.path()).port(port));
     kitchen.until_ready();
     kitchen.serve([1, 2, 3]);
-    assert_eq!(kitchen.ended(), <[&str; 0]>::default(), "no process has ended");
+    assert_eq!(kitchen.ended(), <[String; 0]>::default(), "no process has ended");
     kitchen.close();
 }

@@ -6,7 +6,7 @@ that librdkafka chooses. See `python.rs` for who calls it.
     foreign.py topics SERVERS NAME=COUNT...     makes topics of so many partitions; NAME=COUNT,BYTES of records no larger
     foreign.py delete SERVERS TOPIC...          deletes topics, and waits until they are gone
     foreign.py fill SERVERS ORDERS PIZZAS       orders of so many pizzas each into `orders`, and these into `pizza`
-    foreign.py large SERVERS BYTES              two pizzas of one order into `pizza`, the first with so much on it
+    foreign.py large SERVERS BYTES              a pizza of each of two orders into `pizza`, the first with so much on it
     foreign.py stage SERVERS FIELD SOURCE SINK  takes the place of a service that puts something on pizzas
     foreign.py order SERVERS ORDERS PIZZAS      takes the place of the pizza-service: orders, and waits until all are there
     foreign.py count SERVERS PIZZAS             takes the place of the cheese-reporter: counts until that many were seen
@@ -146,8 +146,8 @@ def fill(servers, orders, pizzas):
 
 def large(servers, size):
     producer = Producer({"bootstrap.servers": servers})
-    for order_id, number, pizza in ordered(1, 2):
-        if number == 1:
+    for index, (order_id, _, pizza) in enumerate(ordered(2, 1)):
+        if index == 0:
             pizza = json.dumps({**json.loads(pizza), "veggies": "x" * int(size)})
         send(producer, "pizza", order_id, pizza)
     producer.flush()

@@ -12,7 +12,7 @@ use kafka_broker::{Label, LabelledProcess, Look, Screen};
 
 use crate::{
     http::Client,
-    process::{PATIENCE, until},
+    process::{PATIENCE, signal, until},
 };
 
 /// A service as a process, or a program that takes the place of one. Dropping it kills it; when a test has failed, what
@@ -41,6 +41,11 @@ impl Instance {
         self.process.kill();
     }
 
+    /// Sends a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.process.id(), name);
+    }
+
     /// Ends it in good order.
     pub(crate) fn stop(&mut self) {
         self.process.terminate();
@@ -56,6 +61,15 @@ impl Instance {
 
     pub(crate) fn is_running(&mut self) -> bool {
         self.process.ended().is_none()
+    }
+
+    /// How it has ended, if it has, and the last lines that it printed.
+    pub(crate) fn last_words(&mut self) -> Option<String> {
+        let status = self.process.ended()?;
+        let printed = self.printed();
+        let last: Vec<_> = printed.lines().rev().take(6).collect();
+        let last: Vec<_> = last.into_iter().rev().collect();
+        Some(format!("{}: {status}\n{}", self.process.label(), last.join("\n")))
     }
 
     pub(crate) fn printed(&self) -> String {

@@ -37,7 +37,7 @@ fn any_one_killed_at_a_random_moment_goes_on_soon_and_nothing_is_lost_or_doubled
         let took = seen.last - began;
         println!("round {round}: {service} killed, new output {} ms after its start", took.as_millis());
         assert!(took < Duration::from_secs(if is_quiet() { 2 } else { 15 }), "{took:?}");
-        assert_eq!(kitchen.ended(), <[&str; 0]>::default(), "the others have not ended");
+        assert_eq!(kitchen.ended(), <[String; 0]>::default(), "the others have not ended");
     }
     println!("{} orders acknowledged", guests.acknowledged_count());
     kitchen.check(&guests.stop(), &broker);

@@ -96,9 +96,9 @@ impl Kitchen {
         self.instance("pizza-service").url()
     }
 
-    /// Those that have ended.
-    pub(crate) fn ended(&mut self) -> Vec<&str> {
-        self.running.iter_mut().filter_map(|(name, it)| (!it.is_running()).then_some(name.as_str())).collect()
+    /// Those that have ended: how, and what they said last.
+    pub(crate) fn ended(&mut self) -> Vec<String> {
+        self.running.values_mut().filter_map(Instance::last_words).collect()
     }
 
     /// Places orders and waits until they are ready.

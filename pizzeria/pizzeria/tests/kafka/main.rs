@@ -6,20 +6,28 @@
 mod article;
 #[path = "../pizzeria/audit.rs"]
 mod audit;
+#[path = "../pizzeria/deadly.rs"]
+mod deadly;
 #[expect(dead_code, reason = "not all of it is asked for here")]
 #[path = "../pizzeria/http.rs"]
 mod http;
 #[path = "../pizzeria/moody.rs"]
 mod moody;
+#[path = "../pizzeria/poison.rs"]
+mod poison;
 #[expect(dead_code, reason = "the pizzeria in one process is not started here")]
 #[path = "../pizzeria/process.rs"]
 mod process;
 #[expect(dead_code, reason = "files of the embedded log are not read here")]
 #[path = "../pizzeria/raw.rs"]
 mod raw;
+#[path = "../pizzeria/soak.rs"]
+mod soak;
 
 mod broker_gone;
 mod drain;
+mod ending;
+mod faults_under_load;
 mod foreign;
 mod gone;
 mod instance;
@@ -27,6 +35,7 @@ mod instances;
 mod kill;
 mod kitchen;
 mod python;
+mod redrive;
 mod refused;
 mod retrying;
 mod secured;

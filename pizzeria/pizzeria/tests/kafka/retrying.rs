@@ -9,7 +9,7 @@ use linecook_log::{InstanceName, Log, SystemClock};
 use crate::moody;
 
 /// Told the servers and a folder, with a space between.
-fn open(told: &str, clock: Arc<SystemClock>) -> Arc<dyn Log> {
+pub(crate) fn open(told: &str, clock: Arc<SystemClock>) -> Arc<dyn Log> {
     let (servers, folder) = told.split_once(' ').unwrap();
     let instance = InstanceName::new("moody-1").unwrap();
     let options = Options::new(Properties::of_servers(servers), instance, Path::new(folder).to_owned());

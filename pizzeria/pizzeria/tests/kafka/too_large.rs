@@ -19,7 +19,7 @@ fn what_the_broker_finds_too_large_goes_to_dead_letters_with_its_size_and_the_pa
     kitchen.until_ready();
     printed(foreign("large", &servers, &["5000"]));
     let lines_of = |topic| String::from_utf8(printed(foreign("read", &servers, &[topic]))).unwrap();
-    until("the pizza after it is made", || lines_of("pizza-with-sauce").contains(r#""number":2"#).then_some(()));
+    until("the pizza after it is made", || (!lines_of("pizza-with-sauce").is_empty()).then_some(()));
     assert_eq!(lines_of("pizza-with-sauce").lines().count(), 1);
     let letters = lines_of("sauce-service.dead-letters");
     assert_eq!(letters.lines().count(), 1, "{letters}");

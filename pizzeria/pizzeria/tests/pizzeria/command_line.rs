@@ -37,11 +37,17 @@ fn an_order_can_be_placed_and_waited_for_from_the_terminal() {
     let json = text(&output(folder.path(), &["order", "2", "--wait", "--json", "--url", &pizzeria.url]));
     let order: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&order["status"], &order["count"]), (&"ready".into(), &2.into()));
-    let json = text(&output(folder.path(), &["order", "2", "--json", "--url", &pizzeria.url]));
+    // It has the port that was free, and its directory says which.
+    let json = text(&output(folder.path(), &["order", "2", "--json"]));
     assert!(json.starts_with(r#"{"order_id":""#), "{json}");
     let refused = output(folder.path(), &["order", "0", "--url", &pizzeria.url]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8(refused.stderr).unwrap().contains("from 1 to 10000"));
+    for unheard in ["https://127.0.0.1:1", "http://no.such.host.invalid"] {
+        let nobody = output(folder.path(), &["order", "1", "--url", unheard]);
+        let why = String::from_utf8_lossy(&nobody.stderr);
+        assert!(why.contains("no pizzeria answers at") && !why.contains("may have been taken"), "{why}");
+    }
     let nobody = output(folder.path(), &["order", "1", "--url", "http://127.0.0.1:1"]);
     assert!(String::from_utf8(nobody.stderr).unwrap().contains("no pizzeria answers"));
 }

@@ -60,8 +60,22 @@ fn crates_know_only_what_they_may() {
             .collect();
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("benches/bare", ["kafka-broker"].as_slice()),
-        ("benches/kafka-load", &["kafka-broker"]),
-        ("benches/load", &[]),
+        ("benches/gate", &["bench-report", "micro"]),
+        ("benches/kafka-load", &["bench-report", "kafka-broker"]),
+        ("benches/load", &["bench-report"]),
+        (
+            "benches/micro",
+            &[
+                "cheese-reporter",
+                "linecook",
+                "linecook-embedded",
+                "linecook-log",
+                "linecook-rows",
+                "pizzeria-events",
+                "sauce-service",
+            ],
+        ),
+        ("benches/report", &[]),
         ("crates/linecook", &["linecook-embedded", "linecook-kafka", "linecook-log"]),
         ("crates/linecook-embedded", &["linecook-log", "linecook-rows"]),
         ("crates/linecook-kafka", &["kafka-broker", "linecook-log", "linecook-rows"]),
@@ -77,6 +91,7 @@ fn crates_know_only_what_they_may() {
         ("pizzeria/veggie-service", stage),
         ("tests/fuzz", &["linecook", "linecook-embedded", "linecook-log", "pizzeria", "pizzeria-events"]),
         ("tests/kafka", &[]),
+        ("tests/simulation", &["linecook", "linecook-log", "pizzeria", "pizzeria-events"]),
     ]);
     let manifests = files("Cargo.toml");
     let ours: Vec<String> = manifests.iter().filter_map(|path| package_of(&read(path))).collect();

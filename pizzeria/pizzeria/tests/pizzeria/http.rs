@@ -62,8 +62,18 @@ impl Client {
         self.try_get(path).unwrap_or_else(|| panic!("no answer: {path}"))
     }
 
+    /// As an operator with that token.
+    pub(crate) fn get_as(&self, token: &str, path: &str) -> Answer {
+        let request = self.agent.get(format!("{}{path}", self.url)).header("Authorization", format!("Bearer {token}"));
+        read(request.call().unwrap()).unwrap()
+    }
+
     pub(crate) fn post(&self, path: &str) -> Answer {
         self.try_post(path, None).unwrap_or_else(|| panic!("no answer: {path}"))
+    }
+
+    pub(crate) fn put(&self, path: &str, body: &str) -> Answer {
+        read(self.agent.put(format!("{}{path}", self.url)).send(body).unwrap()).unwrap()
     }
 
     pub(crate) fn delete(&self, path: &str) -> Answer {

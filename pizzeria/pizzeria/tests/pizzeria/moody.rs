@@ -56,7 +56,7 @@ fn build(service: &mut Service) {
     });
 }
 
-const PARTITIONS: u32 = 4;
+pub(crate) const PARTITIONS: u32 = 4;
 const GUESTS: usize = 60;
 const ERRANDS_EACH: u64 = 40;
 const ERRANDS_IN_ALL: u64 = GUESTS as u64 * ERRANDS_EACH;
@@ -74,7 +74,7 @@ pub(crate) type Open = fn(told: &str, clock: Arc<SystemClock>) -> Arc<dyn Log>;
 /// The process that is killed. Does nothing, unless [`run`] has started it.
 pub(crate) fn be_killed(open: Open) {
     let Ok(told) = std::env::var(FOLDER) else { return };
-    let (log, _running) = start(&told, open);
+    let (log, _running) = start(SERVICE, &told, open);
     let mut out = std::io::stdout();
     // Until it is killed, or its parent is gone.
     while writeln!(out, "{DONE_SO_FAR}{}", ends(&*log, &[DONE, NOTES])).and_then(|()| out.flush()).is_ok() {
@@ -82,11 +82,12 @@ pub(crate) fn be_killed(open: Open) {
     }
 }
 
-fn start(told: &str, open: Open) -> (Arc<dyn Log>, Running) {
+/// A service on the log that the process was told of.
+pub(crate) fn start(service: Definition, told: &str, open: Open) -> (Arc<dyn Log>, Running) {
     let clock = Arc::new(SystemClock::new());
     let log = open(told, Arc::clone(&clock));
     let settings = Sources::new().with_flags([("http-address".to_owned(), "127.0.0.1:0".to_owned())]);
-    let running = Running::start(&SERVICE.into(), settings, Arc::clone(&log), clock).unwrap();
+    let running = Running::start(&service.into(), settings, Arc::clone(&log), clock).unwrap();
     (log, running)
 }
 
@@ -111,7 +112,7 @@ pub(crate) fn run(test: &str, told: &str, open: Open) {
     for _ in 0..KILLS {
         kill_after(random.below(ERRANDS_IN_ALL / KILLS), test, told);
     }
-    let (log, running) = start(told, open);
+    let (log, running) = start(SERVICE, told, open);
     let count = |topic: Topic<u64, Errand>| read_all(&*log, &name(topic.name())).len() as u64;
     assert!(count(DONE) < ERRANDS_IN_ALL, "the last kill came too late");
     until_within(Duration::from_secs(60), "all is done", || {
@@ -160,7 +161,7 @@ fn write_errands(log: &dyn Log, clock: &dyn Clock) {
     }
 }
 
-fn name(topic: &str) -> TopicName {
+pub(crate) fn name(topic: &str) -> TopicName {
     TopicName::new(topic).unwrap()
 }
 
@@ -185,7 +186,8 @@ fn check(log: &dyn Log) {
     assert_eq!(read_all(log, &letters), []);
 }
 
-fn read_all(log: &dyn Log, topic: &TopicName) -> Vec<(String, String)> {
+/// The key and the value of each record of a topic.
+pub(crate) fn read_all(log: &dyn Log, topic: &TopicName) -> Vec<(String, String)> {
     let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap();
     let mut all = Vec::new();
     for partition in Partition::all(PARTITIONS) {

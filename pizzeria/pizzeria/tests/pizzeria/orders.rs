@@ -101,6 +101,32 @@ fn a_repeated_request_with_a_key_is_the_same_order_also_after_a_restart() {
     assert_eq!(counted, 3, "nothing was made twice: {report}");
 }
 
+/// Whoever repeats a request with another count hears that it is another. That was so only once the table had the first:
+/// until then both were acknowledged, and the second was never made.
+#[test]
+fn of_requests_with_one_key_and_different_counts_one_is_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let pizzeria = Pizzeria::start(folder.path(), &[]);
+    let client = Client::new(&pizzeria.url);
+    for time in 0..20 {
+        let key = format!("one after the other {time}");
+        let status = |count: u32| client.try_post(&format!("/order/{count}"), Some(&key)).unwrap().status;
+        assert_eq!((status(1), status(5), status(1)), (201, 409, 201));
+    }
+    for time in 0..20 {
+        let key = format!("at once {time}");
+        let place = &|count: u32| Client::new(&pizzeria.url).try_post(&format!("/order/{count}"), Some(&key)).unwrap();
+        let answers = std::thread::scope(|scope| {
+            let at_once = [1, 2, 3].map(|count| scope.spawn(move || (count, place(count))));
+            at_once.map(|answer| answer.join().unwrap())
+        });
+        let taken: Vec<_> = answers.iter().filter(|(_, answer)| answer.status == 201).collect();
+        let [(count, answer)] = &taken[..] else { panic!("{answers:?}") };
+        assert_eq!(client.get(answer.location.as_ref().unwrap()).json()["count"], *count);
+        assert_eq!(answers.iter().filter(|(_, answer)| answer.status == 409).count(), 2, "{answers:?}");
+    }
+}
+
 #[test]
 fn orders_wait_for_a_service_that_is_away_and_complete_once_when_it_is_back() {
     let folder = tempfile::tempdir().unwrap();

@@ -54,6 +54,12 @@ pub(crate) fn output(data_dir: &Path, arguments: &[&str]) -> Output {
     command(data_dir).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
+/// Sends a signal, by its name.
+pub(crate) fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().unwrap();
+    assert!(sent.success(), "{name} to {process}");
+}
+
 /// A pizzeria that runs. Dropping it kills it.
 pub(crate) struct Pizzeria {
     child: Child,
@@ -98,10 +104,17 @@ impl Pizzeria {
         self.child.wait().unwrap();
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.signal("TERM");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {

@@ -7,7 +7,7 @@ use linecook_log::{Log, SystemClock};
 
 use crate::moody;
 
-fn open(folder: &str, clock: Arc<SystemClock>) -> Arc<dyn Log> {
+pub(crate) fn open(folder: &str, clock: Arc<SystemClock>) -> Arc<dyn Log> {
     Arc::new(EmbeddedLog::open(Path::new(folder), Options::default(), clock).unwrap())
 }
 

@@ -10,6 +10,8 @@ mod client;
 mod echo;
 #[cfg(feature = "kafka")]
 mod granted;
+#[cfg(feature = "kafka")]
+mod java_program;
 mod process;
 #[cfg(feature = "kafka")]
 mod program;

@@ -36,7 +36,7 @@ fn start(log: &ScriptedLog) -> Running {
 }
 
 fn log() -> ScriptedLog {
-    ScriptedLog::with_topics(&["words", "shouted", "shouter.dead-letters"])
+    ScriptedLog::with_topics(&["words", "shouted", "shouter.dead-letters", "shouter.words.control"])
 }
 
 /// A log that cannot be used for so many attempts.

@@ -5,7 +5,7 @@ use std::{cell::RefCell, sync::Arc, time::Duration};
 use linecook_log::{Fetch, Header, NewRecord, Offset, Timestamp};
 
 use crate::{
-    Context, Counter, Failure, InHand, Limits, PartialCounts, Service, Step, Topic, WorkerHealth,
+    Context, Counter, Failure, FailurePolicy, InHand, Limits, PartialCounts, Service, Step, Topic, WorkerHealth,
     testing::{Fixture, Made, at, fetch},
 };
 
@@ -38,7 +38,7 @@ fn bake(mut pizza: Pizza, context: &Context<'_>) -> Result<Pizza, Failure> {
 }
 
 fn bakery(service: &mut Service) {
-    service.stage(PIZZA, BAKED, bake);
+    service.stage(PIZZA, BAKED, bake).on_failure(FailurePolicy::skip());
 }
 
 fn pizza(name: &str) -> String {
@@ -193,7 +193,8 @@ fn two_stages_read_a_topic_once_and_fail_apart() {
     });
     let table = |name| linecook_log::TableName::new(name).unwrap();
     let tables = vec![table("pizza.baked.parked"), table("pizza.drawn.parked")];
-    let inputs = [linecook_log::InputSpec { topics: vec![at("pizza/0").topic], tables }];
+    let inputs =
+        [linecook_log::InputSpec { topics: vec![at("test.pizza.control/0").topic, at("pizza/0").topic], tables }];
     assert_eq!(fixture.script().joins[0].inputs, inputs);
     let made = fixture.handle([pizzas("pizza/0", 0, &["a", "hawaii"])]);
     let expected =
@@ -263,7 +264,8 @@ fn records_are_counted_by_group_in_each_partition() {
 #[test]
 fn a_record_that_cannot_be_counted_is_a_dead_letter() {
     let mut fixture = fixture(|service| {
-        service.count(NAMES, PIZZA, |pizza| if pizza.name == "x" { panic!("no") } else { pizza.name.clone() });
+        let name = |pizza: &Pizza| if pizza.name == "x" { panic!("no") } else { pizza.name.clone() };
+        service.count(NAMES, PIZZA, name).on_failure(FailurePolicy::skip());
     });
     let made = fixture.handle([pizzas("pizza/0", 0, &["x", "a"])]);
     assert_eq!(made.dead_letters(), ["names panicked: no"]);
@@ -336,4 +338,19 @@ fn what_is_in_hand_is_told_while_handlers_are_at_work() {
     fixture.handle([pizzas("pizza/0", 3, &["a", "hawaii"]), pizzas("pizza/1", 9, &["b"])]);
     assert_eq!(SEEN.take(), ["pizza/0:3", "pizza/0:3", "pizza/1:9"]);
     assert_eq!(fixture.worker.health().report().in_hand, None);
+}
+
+/// A backlog that is handled record by record took longer than its group had patience for.
+#[test]
+fn who_is_long_about_what_it_has_polls_now_and_then() {
+    let limits = Limits { output_bytes: 1, ..Limits::default() };
+    let mut fixture = Fixture::with_limits(bakery, limits);
+    fixture.assign(&["pizza/0"]);
+    fixture.handle([pizzas("pizza/0", 0, &["a"; 30])]);
+    let polls = fixture.script().waits.len();
+    for _ in 0..20 {
+        fixture.clock.advance(Duration::from_secs(1));
+        assert_eq!(fixture.step(), Step::Committed { record_count: 1 });
+    }
+    assert_eq!(fixture.script().waits.len() - polls, 4);
 }

@@ -257,5 +257,5 @@ fn moved_records_are_polled_before_those_of_their_topic_and_by_who_owns_their_pa
     let fixture = Fixture::new(everything);
     let inputs: Vec<_> = fixture.script().joins[0].inputs.clone();
     let topics: Vec<_> = inputs.iter().flat_map(|input| &input.topics).map(|topic| topic.as_str()).collect();
-    assert_eq!((inputs.len(), topics), (1, vec!["test.done.repartition", "done"]));
+    assert_eq!((inputs.len(), topics), (1, vec!["test.done.control", "test.done.repartition", "done"]));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use linecook_log::{Error, ErrorKind, Fetch, Offset, Poll};
 
 use crate::{
-    Counter, Json, Limits, Service, Step, Table, Topic,
+    Counter, FailurePolicy, Json, Limits, Service, Step, Table, Topic,
     testing::{Fixture, at, fetch},
 };
 
@@ -15,10 +15,11 @@ const SEEN: Table<String, Json<Vec<String>>> = Table::new("seen");
 const HEARD: Counter = Counter::new("words_heard_total", "ear", "Words that arrived");
 
 pub(super) fn shout(service: &mut Service) {
-    service.stage(WORDS, SHOUTED, |word, context| {
+    let shout = |word: String, context: &crate::Context<'_>| {
         context.count(HEARD, "left");
         Ok(word.to_uppercase())
-    });
+    };
+    service.stage(WORDS, SHOUTED, shout).on_failure(FailurePolicy::skip());
 }
 
 pub(super) fn remember(service: &mut Service) {

@@ -4,22 +4,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use linecook_log::{
-    Batch, BatchBuilder, Clock, Error, GroupDescription, GroupName, GroupSpec, InputSpec, Log, Member, MemberSpec,
-    Offset, Partition, PartitionDescription, Result, Row, Rows, Scan, Status, TableName, Ticket, TopicDescription,
+    Batch, BatchBuilder, Error, GroupDescription, GroupName, GroupSpec, InputSpec, Log, Member, MemberSpec, Offset,
+    Partition, PartitionDescription, Result, Row, Rows, Scan, Status, TableName, Ticket, TopicDescription,
     TopicPartition, TopicSpec,
 };
 
-use super::{Data, Shared, State, check_size, group::Unit, member::ModelMember};
+use super::{Data, SimulatedLog, State, check_size, group::Unit, member::SimulatedMember};
+use crate::{accidents::Call, defect::Defect};
 
-#[derive(Debug)]
-pub(super) struct ModelLog(pub(super) Arc<Shared>);
-
-impl ModelLog {
+impl SimulatedLog {
     /// The state, unless it is closed.
     fn open_state(&self) -> Result<parking_lot::MutexGuard<'_, State>> {
-        let state = self.0.state.lock();
+        let state = self.shared.state.lock();
         state.check_open()?;
-        Ok(state)
+        if self.process.is_dead() { Err(Error::closed()) } else { Ok(state) }
     }
 }
 
@@ -51,7 +49,7 @@ fn without_members(state: &State, group: &GroupName) -> Result<()> {
     }
 }
 
-impl Log for ModelLog {
+impl Log for SimulatedLog {
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<()> {
         let mut state = self.open_state()?;
         for TopicSpec { name, partition_count } in topics {
@@ -66,7 +64,7 @@ impl Log for ModelLog {
                 Some(_) => {}
                 None => {
                     let (name, empty) = (name.clone(), vec![Vec::new(); *partition_count as usize]);
-                    self.0.make_durable(&mut state, move |data| {
+                    self.shared.make_durable(&mut state, move |data| {
                         data.topics.insert(name.clone(), empty.clone());
                     });
                 }
@@ -81,7 +79,7 @@ impl Log for ModelLog {
             state.current.partition_count(topic)?;
         }
         let groups = groups.to_vec();
-        self.0.make_durable(&mut state, move |data| {
+        self.shared.make_durable(&mut state, move |data| {
             groups.iter().for_each(|group| data.declare(&group.name, &group.topics));
         });
         Ok(())
@@ -101,15 +99,17 @@ impl Log for ModelLog {
     }
 
     fn append(&self, to: &TopicPartition, records: BatchBuilder) -> Result<Ticket> {
+        self.shared.accident(Call::Append, &self.process)?;
         let mut state = self.open_state()?;
         state.current.batches(to)?;
         if records.is_empty() {
             return Err(Error::invalid(format!("an append without records: {to}")));
         }
-        let batch = records.finish(Offset(0), self.0.clock.timestamp());
+        let batch = records.finish(Offset(0), self.shared.world.clock.timestamp());
         check_size(&batch)?;
         let to = to.clone();
-        Ok(self.0.make(&mut state, move |data| data.append(&to, &batch)))
+        let ticket = self.shared.make(&mut state, move |data| data.append(&to, &batch));
+        Ok(if self.shared.has(Defect::AcknowledgedAtOnce) { Ticket::done() } else { ticket })
     }
 
     fn read(&self, from: &TopicPartition, offset: Offset, max_bytes: usize) -> Result<Vec<Batch>> {
@@ -117,21 +117,29 @@ impl Log for ModelLog {
     }
 
     fn join(&self, spec: MemberSpec) -> Result<Box<dyn Member>> {
+        self.shared.accident(Call::Join, &self.process)?;
         let mut state = self.open_state()?;
         let units = units(&state.current, &spec.inputs)?;
         let (group, topics) = (spec.group.clone(), spec.topics());
         let (declared, read) = (group.clone(), topics.clone());
-        self.0.make_durable(&mut state, move |data| data.declare(&declared, &read));
+        // What is known already is no change: else each start would be a sync of all that waits.
+        let mut known = state.current.clone();
+        known.declare(&declared, &read);
+        if known.offsets != state.current.offsets || known.dropped != state.current.dropped {
+            self.shared.make_durable(&mut state, move |data| data.declare(&declared, &read));
+        }
         state.next_member += 1;
         let id = state.next_member;
-        state.groups.entry(group.clone()).or_default().join(id, spec, self.0.now());
-        Ok(Box::new(ModelMember { shared: Arc::clone(&self.0), group, id, units, topics }))
+        state.groups.entry(group.clone()).or_default().join(id, spec, self.shared.now());
+        let (shared, process) = (Arc::clone(&self.shared), Arc::clone(&self.process));
+        Ok(Box::new(SimulatedMember::new(shared, process, group, id, units, topics)))
     }
 
     fn rows(&self, service: &GroupName, table: &TableName) -> Result<Arc<dyn Rows>> {
         drop(self.open_state()?);
         let (service, table) = (service.clone(), table.clone());
-        Ok(Arc::new(ModelRows { log: Self(Arc::clone(&self.0)), service, table }))
+        let log = Self { shared: Arc::clone(&self.shared), process: Arc::clone(&self.process) };
+        Ok(Arc::new(SimulatedRows { log, service, table }))
     }
 
     fn groups(&self) -> Result<Vec<GroupDescription>> {
@@ -154,7 +162,7 @@ impl Log for ModelLog {
             }
         }
         let (group, offsets) = (group.clone(), offsets.to_vec());
-        self.0.make_durable(&mut state, move |data| {
+        self.shared.make_durable(&mut state, move |data| {
             data.offsets.entry(group.clone()).or_default().extend(offsets.iter().cloned());
         });
         Ok(())
@@ -164,7 +172,7 @@ impl Log for ModelLog {
         let mut state = self.open_state()?;
         without_members(&state, group)?;
         let group = group.clone();
-        self.0.make_durable(&mut state, move |data| {
+        self.shared.make_durable(&mut state, move |data| {
             let offsets = data.offsets.remove(&group).unwrap_or_default();
             let ends = offsets.into_keys().map(|at| (at.clone(), data.end(&at).expect("its topic exists")));
             let ends = ends.collect();
@@ -174,26 +182,26 @@ impl Log for ModelLog {
     }
 
     fn status(&self) -> Status {
-        Status { refuses_writes: self.0.state.lock().check_open().err(), figures: Vec::new() }
+        Status { refuses_writes: self.shared.state.lock().check_open().err(), figures: Vec::new() }
     }
 
     fn close(&self) -> Result<()> {
-        let mut state = self.0.state.lock();
+        let mut state = self.shared.state.lock();
         if !state.is_ended {
             state.sync();
-            self.0.end(&mut state);
+            self.shared.end(&mut state);
         }
         Ok(())
     }
 }
 
-struct ModelRows {
-    log: ModelLog,
+struct SimulatedRows {
+    log: SimulatedLog,
     service: GroupName,
     table: TableName,
 }
 
-impl Rows for ModelRows {
+impl Rows for SimulatedRows {
     fn get(&self, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
         let key = (self.service.clone(), self.table.clone(), partition, Bytes::copy_from_slice(key));
         Ok(self.log.open_state()?.durable.rows.get(&key).cloned())
@@ -206,6 +214,6 @@ impl Rows for ModelRows {
     fn caught_up(&self, input: &TopicPartition) -> Result<Ticket> {
         let end = self.log.open_state()?.durable.end(input)?;
         let (service, input) = (self.service.clone(), input.clone());
-        Ok(self.log.0.ticket(move |state| state.durable.offset(&service, &input) >= end))
+        Ok(self.log.shared.ticket(move |state| state.durable.offset(&service, &input) >= end))
     }
 }

@@ -1,5 +1,5 @@
-//! The conformance suite against the reference model: that the contract can be kept, and that the suite finds a log
-//! that does not.
+//! The conformance suite against the log that the simulator runs on: that the contract can be kept, that the suite finds a log
+//! that does not keep it, and that the simulator proves more than itself.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,9 +10,7 @@ use linecook_log::{
         planted::{Law, expect_found},
     },
 };
-use model::{Durability, Model};
-
-mod model;
+use simulation::log::{Durability, Model};
 
 /// Long enough that a kill finds commits that are not durable.
 const DELAY: Duration = Duration::from_millis(2);

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use linecook_log::{MemberSpec, Offset, TopicPartition};
+use linecook_log::{MemberSpec, Offset, Partition, TableName, TopicPartition};
 
 /// What has one owner: partition p of all topics of one list.
 pub(super) type Unit = Vec<TopicPartition>;
@@ -28,6 +28,29 @@ pub(super) struct Membership {
     last_poll: Duration,
     /// Silent for too long: it has no share until it polls again.
     is_away: bool,
+    /// What others have had before it.
+    gained: BTreeSet<TopicPartition>,
+}
+
+impl Membership {
+    /// The group takes it for silent.
+    pub(super) fn be_away(&mut self) {
+        self.is_away = true;
+        self.revoking.clear();
+        self.lost.extend(std::mem::take(&mut self.owned).into_keys());
+    }
+
+    /// Others may have had it before.
+    pub(super) fn gain(&mut self, at: &TopicPartition) {
+        self.gained.insert(at.clone());
+    }
+
+    /// Whether others have had that partition of a table's topics before it.
+    pub(super) fn has_gained(&self, table: &TableName, partition: Partition) -> bool {
+        let input = self.spec.inputs.iter().find(|input| input.tables.contains(table));
+        let topics = input.map_or(&[][..], |input| &input.topics);
+        self.gained.iter().any(|at| at.partition == partition && topics.contains(&at.topic))
+    }
 }
 
 /// What a poll finds out about ownership.
@@ -49,6 +72,7 @@ impl Group {
             lost: Vec::new(),
             last_poll: now,
             is_away: false,
+            gained: BTreeSet::new(),
         };
         self.members.insert(id, member);
     }
@@ -86,9 +110,7 @@ impl Group {
     fn expire(&mut self, now: Duration) {
         for member in self.members.values_mut() {
             if now.saturating_sub(member.last_poll) > member.spec.max_silence {
-                member.is_away = true;
-                member.revoking.clear();
-                member.lost.extend(std::mem::take(&mut member.owned).into_keys());
+                member.be_away();
             }
         }
     }
