@@ -45,6 +45,21 @@ kafka-outage-test seconds="30":
 fuzz *arguments:
     cargo run --release -p fuzz -- {{arguments}}
 
+# What may happen to the pizzeria, by seeds, until one is broken: `just simulate --seeds 10000`, `just simulate --seed 7`.
+simulate *arguments:
+    cargo run --release -p simulation -- {{arguments}}
+
+# Real faults under load, so many rounds each: kill -9, processes that stand still, disks that fill, dead letters redriven by
+# who is killed; on Kafka also brokers that go, and connections that are slow and cut. Nothing else may run.
+soak rounds="20":
+    cargo build --release --features kafka --bins
+    KILL_ROUNDS={{rounds}} SOAK_ROUNDS={{rounds}} cargo test --release -p pizzeria --test pizzeria -- --nocapture --test-threads 1 kill:: faults_under_load:: redrive::poisoned
+    KILL_ROUNDS={{rounds}} SOAK_ROUNDS={{rounds}} POISON_ORDERS=10000 cargo test --release --features kafka -p pizzeria --test kafka -- --nocapture --test-threads 1 kill:: broker_gone:: faults_under_load:: redrive::
+
+# A steady load for half an hour, with 60 kills: nothing is lost, and neither memory nor the directory grows.
+steady seconds="1800" pizzas="5000" kills="60":
+    STEADY_SECONDS={{seconds}} STEADY_PIZZAS_A_SECOND={{pizzas}} STEADY_KILLS={{kills}} cargo test --release -p pizzeria --test pizzeria -- --nocapture steady::
+
 # Kills the pizzeria at random moments under load, 20 times, and reads every topic afterwards.
 kill-test rounds="20":
     KILL_ROUNDS={{rounds}} cargo test --release -p pizzeria --test pizzeria -- --nocapture kill
@@ -58,12 +73,33 @@ power-test rounds="500":
 latency:
     QUIET_MACHINE=1 cargo test --release -p pizzeria --test pizzeria -- --nocapture --test-threads 1 slow_disk ready_soon ends_well_and_soon
 
-# The pizzeria against our own bare loop, in turn, five times each.
-bench pizzas="1000000":
+# The pizzeria against our own bare loop, in turn, five times each. Nothing else may run.
+bench *arguments:
     cargo build --release -p pizzeria -p load -p bare
-    target/release/load compare --pizzas {{pizzas}}
+    target/release/load compare {{arguments}}
 
-# The four stage services on Kafka against our own bare loop, in turn, on a broker of their own. Nothing else may run.
-bench-kafka pizzas="1000000" *arguments:
+# How soon the pizzeria takes orders: new, and killed with 1 GiB of data.
+bench-start *arguments:
+    cargo build --release -p pizzeria -p load
+    target/release/load start {{arguments}}
+
+# The four stage services on Kafka against our own bare loop and Kafka Streams, in turn, on a broker of their own: Streams
+# with its defaults, and committing every 10 ms. Nothing else may run.
+bench-kafka *arguments:
     cargo build --release --features kafka --package sauce-service --package cheese-service --package meat-service --package veggie-service --package bare --package kafka-load
-    target/release/kafka-load compare --pizzas {{pizzas}} {{arguments}}
+    target/release/kafka-load compare --streams defaults --streams "commit.interval.ms=10 poll.ms=10 producer.linger.ms=0" {{arguments}}
+
+# What takes hours: Kafka Streams with each commit interval and number of threads, so that it is its best row that we are
+# measured against.
+bench-long:
+    cargo build --release --features kafka --package sauce-service --package cheese-service --package meat-service --package veggie-service --package bare --package kafka-load
+    target/release/kafka-load compare --rounds 3 --streams-sweep --json benches/results/kafka-long.json
+
+# Times each small thing that is done for every record.
+bench-micro *arguments:
+    cargo bench -p micro -- {{arguments}}
+
+# Counts the instructions and allocations of the same, and compares them with the baseline. Needs valgrind.
+gate what="check" *arguments:
+    cargo build --release -p gate
+    target/release/gate {{what}} {{arguments}}

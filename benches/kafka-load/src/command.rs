@@ -59,8 +59,9 @@ impl Command {
             }
             What::Drain(pizzas) => {
                 let drain = Drain::from_start(&pizzas.chain(), pizzas.count)?;
-                println!("throughput      {:.0} pizzas/s", drain.watch()?);
+                let offsets_per_second = drain.watch()?;
                 let findings = drain.check()?;
+                println!("throughput      {:.0} pizzas/s", offsets_per_second * drain.pizzas_per_offset()?);
                 println!("findings        {findings}");
                 Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
             }

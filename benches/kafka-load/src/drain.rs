@@ -47,7 +47,8 @@ impl Drain {
         Ok(Self { chain: chain.clone(), count, consumer, begin })
     }
 
-    /// Pizzas a second between 10 % and 90 % of the way. A commit's own mark counts as one, among thousands.
+    /// Offsets a second between 10 % and 90 % of the way. A commit's mark has an offset in each partition, too: one among
+    /// thousands, or among few where commits are small. See [`pizzas_per_offset`](Self::pizzas_per_offset).
     pub(crate) fn watch(&self) -> Result<f64> {
         let (low, high) = (u64::from(self.count) / 10, u64::from(self.count) * 9 / 10);
         let (mut first, mut last) = (None, (clock::now(), 0));
@@ -70,6 +71,13 @@ impl Drain {
             }
             thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// When all has come out: how much of what came out were pizzas.
+    pub(crate) fn pizzas_per_offset(&self) -> Result<f64> {
+        let offsets = self.came_out()?.max(1);
+        #[expect(clippy::cast_precision_loss, reason = "far below what a float counts exactly")]
+        Ok(f64::from(self.count) / offsets as f64)
     }
 
     fn came_out(&self) -> Result<u64> {

@@ -5,6 +5,8 @@ mod command;
 mod compare;
 mod output;
 mod runtime;
+mod server;
+mod start;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! What is printed, and the exit code.
 #![expect(clippy::print_stdout, reason = "the figures and the findings are what this program is for")]
 
-use std::{error::Error, fs, path::Path, process::ExitCode};
+use std::{error::Error, path::Path, process::ExitCode};
 
 use load::{Findings, Outcome, Report, Setbacks, Verdict};
 use serde::Serialize;
@@ -66,9 +66,5 @@ fn lines(findings: &Findings) -> FindingLines {
 }
 
 pub(crate) fn write(path: Option<&Path>, content: &impl Serialize) -> Result<(), Box<dyn Error>> {
-    if let Some(path) = path {
-        let text = serde_json::to_string_pretty(content)? + "\n";
-        fs::write(path, text).map_err(|error| format!("cannot write: path={}: {error}", path.display()))?;
-    }
-    Ok(())
+    Ok(path.map_or(Ok(()), |path| bench_report::write(path, content))?)
 }

@@ -13,6 +13,7 @@ use rdkafka::{
     client::DefaultClientContext,
 };
 
+use super::{streams::Streams, work::Work};
 use crate::{
     Result,
     chain::{Chain, PATIENCE, TOPICS},
@@ -24,19 +25,27 @@ const STOP_WITHIN: Duration = Duration::from_secs(30);
 
 /// Processes between the topics of a chain.
 pub(super) struct Contender {
+    pub(super) name: String,
     pub(super) chain: Chain,
-    /// Their names and how they are started.
-    programs: Vec<(&'static str, PathBuf, Vec<String>)>,
+    /// What it has to do in a turn.
+    pub(super) work: Work,
+    /// What each is called on the screen, and how it is started.
+    programs: Vec<(&'static str, Command)>,
     folder: PathBuf,
-    /// Services end in good order; the bare loop knows no order.
     ending: Ending,
 }
 
+/// How the processes are ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
-    Asked,
+    /// They are asked to, and end with this code.
+    Asked(i32),
+    /// They know no good order.
     Killed,
 }
+
+/// What a JVM ends with that was asked to, and did so in good order: 128 and the signal.
+const TERMINATED: i32 = 143;
 
 /// They run. Dropping them kills them.
 pub(super) struct Running {
@@ -46,32 +55,40 @@ pub(super) struct Running {
 
 impl Contender {
     /// The four stage services, each a process, as a user starts them.
-    pub(super) fn product(servers: &str, binaries: &Path, folder: &Path) -> Result<Self> {
-        let folder = own_folder(folder, "product")?;
-        let arguments = |name: &str| {
-            let data = folder.join(name).display().to_string();
-            let flags = [
-                ("--log", "kafka"),
-                ("--bootstrap-servers", servers),
-                ("--instance", "compared"),
-                ("--http-address", "127.0.0.1:0"),
-                ("--data-dir", &data),
-            ];
-            flags.iter().flat_map(|(flag, value)| [(*flag).to_owned(), (*value).to_owned()]).collect()
+    pub(super) fn services(servers: &str, binaries: &Path, folder: &Path, work: Work) -> Result<Self> {
+        let folder = own_folder(folder, "services")?;
+        let program = |name: &'static str| {
+            let mut command = Command::new(binaries.join(name));
+            command.args(["--log", "kafka", "--bootstrap-servers", servers, "--instance", "compared"]);
+            command.args(["--http-address", "127.0.0.1:0", "--data-dir"]).arg(folder.join(name));
+            (name, command)
         };
-        let programs = SERVICES.iter().map(|name| (*name, binaries.join(name), arguments(name))).collect();
+        let programs = SERVICES.into_iter().map(program).collect();
         let chain = Chain { servers: servers.to_owned(), prefix: String::new() };
-        Ok(Self { chain, programs, folder, ending: Ending::Asked })
+        Ok(Self { name: "services".to_owned(), chain, work, programs, folder, ending: Ending::Asked(0) })
     }
 
     /// The bare loop, a thread a stage.
-    pub(super) fn bare(servers: &str, binaries: &Path, folder: &Path) -> Result<Self> {
+    pub(super) fn bare(servers: &str, binaries: &Path, folder: &Path, work: Work) -> Result<Self> {
         let chain = Chain { servers: servers.to_owned(), prefix: "bare.".to_owned() };
-        let arguments = ["kafka", "--bootstrap-servers", servers, "--prefix", &chain.prefix].map(str::to_owned);
-        let programs = vec![("bare", binaries.join("bare"), arguments.to_vec())];
-        Ok(Self { chain, programs, folder: own_folder(folder, "bare")?, ending: Ending::Killed })
+        let mut command = Command::new(binaries.join("bare"));
+        command.args(["kafka", "--bootstrap-servers", servers, "--prefix", &chain.prefix]);
+        let folder = own_folder(folder, "bare")?;
+        let programs = vec![("bare", command)];
+        Ok(Self { name: "bare".to_owned(), chain, work, programs, folder, ending: Ending::Killed })
     }
 
+    /// Kafka Streams with its own defaults, but for these properties, and exactly once. However many there are of them,
+    /// they share topics and groups: each takes what was filled in for it to its end, and leaves.
+    pub(super) fn streams(streams: &Streams, servers: &str, row: &str, folder: &Path, work: Work) -> Result<Self> {
+        let chain = Chain { servers: servers.to_owned(), prefix: "streams.".to_owned() };
+        let name = format!("streams {row}");
+        let folder = own_folder(folder, &name.replace(|letter: char| !letter.is_alphanumeric(), "-"))?;
+        let command = streams.command(servers, &chain.prefix, &folder.join("state"), row)?;
+        Ok(Self { name, chain, work, programs: vec![("streams", command)], folder, ending: Ending::Asked(TERMINATED) })
+    }
+
+    /// Its topics, if they are not there yet.
     pub(super) fn create_topics(&self, partitions: u32) -> Result<()> {
         let admin: AdminClient<DefaultClientContext> = self.chain.config().create()?;
         let names = TOPICS.map(|name| self.chain.topic(name));
@@ -81,17 +98,20 @@ impl Contender {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
         for created in runtime.block_on(admin.create_topics(&topics, &options))? {
-            created.map_err(|(topic, code)| format!("a topic cannot be created: topic={topic}: {code}"))?;
+            match created {
+                Ok(_) | Err((_, rdkafka::error::RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => return Err(format!("a topic cannot be created: topic={topic}: {code}").into()),
+            }
         }
         Ok(())
     }
 
     pub(super) fn start(&self) -> Result<Running> {
         let screen = Screen::new(File::create(self.words())?, Look::Plain);
-        let names: Vec<_> = self.programs.iter().map(|(name, ..)| *name).collect();
+        let names: Vec<_> = self.programs.iter().map(|(name, _)| *name).collect();
         let mut processes = Vec::new();
-        for (label, (_, program, arguments)) in Label::all(&names).into_iter().zip(&self.programs) {
-            processes.push(LabelledProcess::start(label, Command::new(program).args(arguments), &screen)?);
+        for (label, (_, command)) in Label::all(&names).into_iter().zip(&self.programs) {
+            processes.push(LabelledProcess::start(label, command, &screen)?);
         }
         Ok(Running { processes, ending: self.ending })
     }
@@ -117,15 +137,16 @@ impl Running {
     pub(super) fn end(&mut self) -> Result<()> {
         for process in &mut self.processes {
             match self.ending {
-                Ending::Asked => process.terminate(),
+                Ending::Asked(_) => process.terminate(),
                 Ending::Killed => process.kill(),
             }
         }
-        for process in self.processes.iter_mut().filter(|_| self.ending == Ending::Asked) {
+        let Ending::Asked(code) = self.ending else { return Ok(()) };
+        for process in &mut self.processes {
             let name = process.label().name().to_owned();
             let status = process.ended_within(STOP_WITHIN);
             let status = status.ok_or_else(|| format!("it does not end: name={name}"))?;
-            if !status.success() {
+            if status.code() != Some(code) {
                 return Err(format!("it did not end well: name={name} {status}").into());
             }
         }
@@ -145,6 +166,6 @@ fn cpu_time_of(process: u32) -> Result<Duration> {
 
 fn own_folder(parent: &Path, name: &str) -> Result<PathBuf> {
     let folder = parent.join(name);
-    fs::create_dir(&folder)?;
+    fs::create_dir(&folder).map_err(|error| format!("cannot make a folder: path={}: {error}", folder.display()))?;
     Ok(folder)
 }

@@ -1,112 +1,157 @@
 //! What the rounds gave.
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
-use std::time::Duration;
-
+use bench_report::{Machine, Spread};
 use serde::Serialize;
 
-use super::Figures;
+use super::{contender::Contender, work::Figures, work::Work};
 
-/// Both, measured shortly after each other.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Round {
-    pub(super) product: Figures,
-    pub(super) bare: Figures,
+/// All rounds, printed as they come. Contenders are named by where they stand in the list.
+pub(super) struct Rounds {
+    contenders: Vec<(String, Work)>,
+    rounds: Vec<Vec<Figures>>,
+    /// Something was lost, doubled or wrong before the first round that counts.
+    is_spoiled: bool,
 }
 
-/// All rounds, printed as they come.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Rounds(Vec<Round>);
+/// All that is known at the end.
+#[derive(Serialize)]
+pub(super) struct Results {
+    machine: Machine,
+    partitions: u32,
+    contenders: Vec<Row>,
+    ratios: Vec<Ratio>,
+}
 
-/// A line of the table.
-struct Line {
-    rates: [f64; 2],
-    ratio: f64,
-    cpu_us: [f64; 2],
-    product_us: [u64; 3],
-    bare_us: [u64; 3],
+/// A contender's own figures.
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    work: Work,
+    pizzas_per_second: Spread,
+    cpu_us_per_pizza: Spread,
+    p50_us: Spread,
+    p99_us: Spread,
+    rounds: Vec<Figures>,
+}
+
+/// How the first contender compares with another, within each round.
+#[derive(Serialize)]
+struct Ratio {
+    to: String,
+    pizzas_per_second: Spread,
+    p50: Spread,
+    p99: Spread,
 }
 
 impl Rounds {
-    pub(super) fn add(&mut self, round: Round) {
-        if self.0.is_empty() {
-            println!(
-                "round    services pizzas/s   bare pizzas/s   ratio   CPU us a pizza   services one pizza p50/p90/p99 ms   bare"
-            );
-        }
-        self.0.push(round);
-        println!("{:>5}    {}", self.0.len(), round.line());
-        for (name, findings) in [("services", round.product.findings), ("bare", round.bare.findings)] {
+    pub(super) fn of(contenders: &[Contender]) -> Self {
+        let contenders = contenders.iter().map(|contender| (contender.name.clone(), contender.work)).collect();
+        Self { contenders, rounds: Vec::new(), is_spoiled: false }
+    }
+
+    /// A round whose figures do not count. What went wrong in it does.
+    pub(super) fn warmed_up(&mut self, round: &[Figures]) {
+        for ((name, _), Figures { findings, .. }) in self.contenders.iter().zip(round) {
             if !findings.is_empty() {
-                println!("         {name}: {findings}");
+                println!("warming up   {name}: {findings}");
+                self.is_spoiled = true;
             }
         }
     }
 
-    /// Each figure's own: they need not come from the same round.
-    pub(super) fn print_summary(&self) {
-        println!(
-            "median   {}",
-            self.each(
-                |sorted| sorted[sorted.len() / 2],
-                |sorted| sorted[sorted.len() / 2],
-                |sorted| sorted[sorted.len() / 2]
-            )
-        );
-        println!("best     {}", self.each(|sorted| sorted[sorted.len() - 1], |sorted| sorted[0], |sorted| sorted[0]));
+    pub(super) fn add(&mut self, round: Vec<Figures>) {
+        let width = self.width();
+        if self.rounds.is_empty() {
+            println!("round   {:width$}   pizzas/s   CPU us a pizza   one pizza p50 / p90 / p99 ms", "");
+        }
+        let number = self.rounds.len() + 1;
+        for ((name, _), figures) in self.contenders.iter().zip(&round) {
+            let Figures { pizzas_per_second, cpu_us_per_pizza, latency, findings } = figures;
+            println!(
+                "{number:>5}   {name:width$}   {pizzas_per_second:>8.0}   {cpu_us_per_pizza:>14.1}   {:.1} / {:.1} / {:.1}",
+                milliseconds(latency.p50_us),
+                milliseconds(latency.p90_us),
+                milliseconds(latency.p99_us)
+            );
+            if !findings.is_empty() {
+                println!("        {name}: {findings}");
+            }
+        }
+        self.rounds.push(round);
+    }
+
+    fn width(&self) -> usize {
+        self.contenders.iter().map(|(name, _)| name.len()).max().unwrap_or_default()
     }
 
     pub(super) fn are_clean(&self) -> bool {
-        self.0.iter().all(|round| round.product.findings.is_empty() && round.bare.findings.is_empty())
+        !self.is_spoiled && self.rounds.iter().flatten().all(|figures| figures.findings.is_empty())
     }
 
-    fn each(&self, of_rates: fn(&[f64]) -> f64, of_costs: fn(&[f64]) -> f64, of_times: fn(&[u64]) -> u64) -> Line {
-        let rate = |figure: fn(&Line) -> f64| of_rates(&self.sorted(figure));
-        let cost = |figure: fn(&Line) -> f64| of_costs(&self.sorted(figure));
-        let time = |figure: fn(&Line) -> u64| of_times(&self.sorted(figure));
-        Line {
-            rates: [rate(|line| line.rates[0]), rate(|line| line.rates[1])],
-            ratio: rate(|line| line.ratio),
-            cpu_us: [cost(|line| line.cpu_us[0]), cost(|line| line.cpu_us[1])],
-            product_us: [
-                time(|line| line.product_us[0]),
-                time(|line| line.product_us[1]),
-                time(|line| line.product_us[2]),
-            ],
-            bare_us: [time(|line| line.bare_us[0]), time(|line| line.bare_us[1]), time(|line| line.bare_us[2])],
+    pub(super) fn results(&self, partitions: u32) -> Results {
+        Results {
+            machine: Machine::this(),
+            partitions,
+            contenders: (0..self.contenders.len()).map(|index| self.row(index)).collect(),
+            ratios: (1..self.contenders.len()).map(|index| self.ratio(index)).collect(),
         }
     }
 
-    fn sorted<T: PartialOrd>(&self, figure: fn(&Line) -> T) -> Vec<T> {
-        let mut figures: Vec<T> = self.0.iter().map(|round| figure(&round.line())).collect();
-        figures.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
-        figures
+    fn row(&self, index: usize) -> Row {
+        let each = |figure: fn(&Figures) -> f64| self.rounds.iter().map(move |round| figure(&round[index]));
+        let (name, work) = self.contenders[index].clone();
+        Row {
+            name,
+            work,
+            pizzas_per_second: Spread::more_is_better(each(|figures| figures.pizzas_per_second)),
+            cpu_us_per_pizza: Spread::less_is_better(each(|figures| figures.cpu_us_per_pizza)),
+            p50_us: Spread::less_is_better(each(p50)),
+            p99_us: Spread::less_is_better(each(p99)),
+            rounds: self.rounds.iter().map(|round| round[index]).collect(),
+        }
+    }
+
+    fn ratio(&self, other: usize) -> Ratio {
+        let each = |figure: fn(&Figures) -> f64| {
+            self.rounds.iter().map(move |round| figure(&round[0]) / figure(&round[other]))
+        };
+        Ratio {
+            to: self.contenders[other].0.clone(),
+            pizzas_per_second: Spread::more_is_better(each(|figures| figures.pizzas_per_second)),
+            p50: Spread::less_is_better(each(p50)),
+            p99: Spread::less_is_better(each(p99)),
+        }
     }
 }
 
-impl Round {
-    fn line(&self) -> Line {
-        let times = |figures: &Figures| [figures.latency.p50_us, figures.latency.p90_us, figures.latency.p99_us];
-        let rates = [self.product.pizzas_per_second, self.bare.pizzas_per_second];
-        let ratio = rates[0] / rates[1];
-        let cpu_us = [self.product.cpu_us_per_pizza, self.bare.cpu_us_per_pizza];
-        Line { rates, ratio, cpu_us, product_us: times(&self.product), bare_us: times(&self.bare) }
+impl Results {
+    /// Each figure's own: they need not come from the same round.
+    pub(super) fn print(&self) {
+        let width = self.contenders.iter().map(|row| row.name.len()).max().unwrap_or_default();
+        println!("\n{:width$}   best / median / worst", "");
+        for Row { name, pizzas_per_second: rate, p50_us, p99_us, .. } in &self.contenders {
+            let [p50, p99] = [p50_us, p99_us].map(|us| us.shown(1e-3, 1));
+            println!("{name:width$}   {} pizzas/s   p50 {p50} ms   p99 {p99} ms", rate.shown(1.0, 0));
+        }
+        let Some(first) = self.contenders.first() else { return };
+        for Ratio { to, pizzas_per_second, p50, p99 } in &self.ratios {
+            let [rate, p50, p99] = [pizzas_per_second, p50, p99].map(|ratio| ratio.shown(1.0, 2));
+            println!("{} / {to}: rate {rate}   p50 {p50}   p99 {p99}", first.name);
+        }
     }
 }
 
-impl std::fmt::Display for Line {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [product, bare] = self.rates;
-        let (product_times, bare_times) = (milliseconds(self.product_us), milliseconds(self.bare_us));
-        let cpu = format!("{:.1} / {:.1}", self.cpu_us[0], self.cpu_us[1]);
-        write!(
-            f,
-            "{product:>17.0}   {bare:>13.0}   {:>5.2}   {cpu:>14}   {product_times:>33}   {bare_times}",
-            self.ratio
-        )
-    }
+#[expect(clippy::cast_precision_loss, reason = "a time of a pizza is far below what a float counts exactly")]
+fn p50(figures: &Figures) -> f64 {
+    figures.latency.p50_us as f64
 }
 
-fn milliseconds(microseconds: [u64; 3]) -> String {
-    microseconds.map(|value| format!("{:.1}", Duration::from_micros(value).as_secs_f64() * 1e3)).join(" / ")
+#[expect(clippy::cast_precision_loss, reason = "a time of a pizza is far below what a float counts exactly")]
+fn p99(figures: &Figures) -> f64 {
+    figures.latency.p99_us as f64
+}
+
+fn milliseconds(microseconds: u64) -> f64 {
+    std::time::Duration::from_micros(microseconds).as_secs_f64() * 1e3
 }

@@ -1,131 +1,67 @@
 //! A run of the product.
 
-use std::{
-    error::Error,
-    fs::{self, File},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
-    process::{Child, Command},
-    thread,
-    time::Duration,
-};
+use std::{error::Error, path::Path};
 
-use load::{Client, Depth, Menu, Outages, Outcome, Pace, Patience, PizzaCount, Plan, Target};
-use rustix::process::{Pid, Signal, kill_process};
+use load::{Depth, Menu, Outcome, Pace, Patience, PizzaCount, Plan, Target};
 
-use super::{Figures, Task};
-use crate::{clock, runtime::block_on};
+use super::{Figures, Task, task::Crowd};
+use crate::{runtime::block_on, server::Server};
 
-/// Starting, and becoming ready.
-const START_WITHIN: Patience = Patience { limit: Duration::from_secs(30), outages: Outages::RideOut };
-/// From SIGTERM to the end of the process.
-const STOP_WITHIN: Duration = Duration::from_secs(30);
+/// What came of a run.
+pub(super) struct Measured {
+    pub(super) figures: Figures,
+    pub(super) peak_memory_mib: f64,
+    /// How many promises it broke.
+    pub(super) finding_count: usize,
+}
 
-/// Measures it, and counts the promises that it broke.
-pub(super) fn measure(program: &Path, folder: &Path, task: Task) -> Result<(Figures, usize), Box<dyn Error>> {
-    let server = Server::start(program, folder)?;
-    let outcome = block_on(drive(&server.target, task))?;
-    let (single, many) = outcome.map_err(|error| format!("{error}\n{}", server.last_words()))?;
-    server.stop()?;
-    let figures = Figures {
-        pizzas_per_second: many.report.pizzas_per_second,
-        acknowledged_p50_us: single.report.acknowledged.p50_us,
-        acknowledged_p99_us: single.report.acknowledged.p99_us,
-        ready_p50_us: single.report.ready.p50_us,
-        ready_p99_us: single.report.ready.p99_us,
+/// The same in the same order as the bare loop: single orders and large ones; then, begun anew, small ones.
+pub(super) fn measure(program: &Path, folder: &Path, task: &Task) -> Result<Measured, Box<dyn Error>> {
+    let (outcomes, memory) = run(program, &folder.join("large"), &[task.single(), task.large])?;
+    let (small, small_memory) = run(program, &folder.join("small"), &[task.small])?;
+    let [Outcome { report: single, .. }, Outcome { report: large, .. }] = &outcomes[..] else {
+        return Err("a run of two has not two outcomes".into());
     };
-    Ok((figures, single.findings.count() + many.findings.count()))
+    let figures = Figures {
+        pizzas_per_second: large.pizzas_per_second,
+        small_orders_per_second: small[0].report.orders_per_second,
+        acknowledged_p50_us: single.acknowledged.p50_us,
+        acknowledged_p99_us: single.acknowledged.p99_us,
+        ready_p50_us: single.ready.p50_us,
+        ready_p99_us: single.ready.p99_us,
+    };
+    let finding_count = outcomes.iter().chain(&small).map(|outcome| outcome.findings.count()).sum();
+    Ok(Measured { figures, peak_memory_mib: memory.max(small_memory), finding_count })
 }
 
-/// The same in the same order as the bare loop: single orders first.
-async fn drive(target: &Target, task: Task) -> load::Result<(Outcome, Outcome)> {
-    Client::new(target.clone(), START_WITHIN).wait_until_ready().await?;
-    let single = load::run(Plan {
-        order_count: Some(task.single_orders),
-        pizzas_per_order: PizzaCount(1),
-        client_count: 1,
-        ..plan(target)
-    });
-    let single = single.await?;
-    let many = load::run(Plan {
-        order_count: Some(task.order_count()),
-        pizzas_per_order: PizzaCount(task.pizzas_per_order),
-        client_count: task.clients,
-        ..plan(target)
-    });
-    Ok((single, many.await?))
+/// One process, from its start to its end, and the most memory that it had, in MiB.
+fn run(program: &Path, folder: &Path, crowds: &[Crowd]) -> Result<(Vec<Outcome>, f64), Box<dyn Error>> {
+    let server = Server::start(program, folder)?;
+    let outcomes = block_on(async {
+        server.wait_until_ready().await?;
+        let mut outcomes = Vec::new();
+        for crowd in crowds {
+            outcomes.push(load::run(plan(&server.target, *crowd)).await?);
+        }
+        load::Result::Ok(outcomes)
+    })?;
+    let outcomes = outcomes.map_err(|error| format!("{error}\n{}", server.last_words()))?;
+    let peak_memory_mib = server.peak_memory_mib()?;
+    server.stop()?;
+    Ok((outcomes, peak_memory_mib))
 }
 
-fn plan(target: &Target) -> Plan {
+fn plan(target: &Target, crowd: Crowd) -> Plan {
     Plan {
         target: target.clone(),
-        order_count: None,
+        order_count: Some(crowd.orders),
         duration: None,
-        pizzas_per_order: PizzaCount(1),
-        client_count: 1,
+        pizzas_per_order: PizzaCount(crowd.pizzas_per_order),
+        client_count: crowd.clients,
         pace: Pace::ClosedLoop,
         depth: Depth::Sample,
         menu: Menu::Pizzeria,
         patience: Patience::default(),
         journal: None,
     }
-}
-
-/// A running product. Dropped, it is killed.
-struct Server {
-    child: Child,
-    target: Target,
-    /// What it prints.
-    words: PathBuf,
-}
-
-impl Server {
-    fn start(program: &Path, folder: &Path) -> Result<Self, Box<dyn Error>> {
-        let address = free_address()?;
-        let words = folder.join("pizzeria.log");
-        let output = File::create(&words)?;
-        let mut command = Command::new(program);
-        command.arg("--data-dir").arg(folder.join("pizzeria-data"));
-        command.arg("--http-address").arg(address.to_string());
-        command.stdout(output.try_clone()?).stderr(output);
-        let child = command.spawn().map_err(|error| format!("cannot start: path={}: {error}", program.display()))?;
-        Ok(Self { child, target: format!("http://{address}").parse()?, words })
-    }
-
-    /// Asks it to end and waits for that.
-    fn stop(mut self) -> Result<(), Box<dyn Error>> {
-        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
-        let deadline = clock::now() + STOP_WITHIN;
-        while clock::now() < deadline {
-            if let Some(status) = self.child.try_wait()? {
-                let last_words = self.last_words();
-                return if status.success() {
-                    Ok(())
-                } else {
-                    Err(format!("it ended with {status}\n{last_words}").into())
-                };
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Err(format!("it does not end: seconds={}", STOP_WITHIN.as_secs()).into())
-    }
-
-    fn last_words(&self) -> String {
-        let text = fs::read_to_string(&self.words).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Both fail when it has ended already, which is fine.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// An address that was free a moment ago; the product prints which one it takes, but not in a form to rely on.
-fn free_address() -> std::io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
