@@ -9,7 +9,9 @@ use linecook_log::{
 };
 
 use crate::{
-    Options, cluster,
+    Options,
+    client::News,
+    cluster,
     member::KafkaMember,
     native::admin::{self, FoundTopic, Isolation},
     rows::{self, KafkaRows},
@@ -46,21 +48,10 @@ impl KafkaLog {
     /// `Invalid`: librdkafka does not take the properties, or the cluster does not let us in.
     pub fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Self> {
         let shared = Arc::new(Shared::new(options, clock)?);
-        let deadline = shared.clock.monotonic() + REACHED_WITHIN;
-        loop {
-            match shared.cluster.ping(LOOK_AGAIN_AFTER) {
-                Ok(()) => break,
-                Err(error) if error.kind() == ErrorKind::Invalid => {
-                    shared.end(End::Sudden);
-                    return Err(error);
-                }
-                Err(_) if shared.cluster.news.are_all_down() || shared.clock.monotonic() >= deadline => {
-                    shared.cluster.news.not_answered();
-                    break;
-                }
-                // The ping may have failed without waiting.
-                Err(_) => thread::park_timeout(LOOK_AGAIN_AFTER / 5),
-            }
+        let cluster = &shared.cluster;
+        if let Err(error) = reach(&cluster.news, &*shared.clock, || cluster.ping(LOOK_AGAIN_AFTER)) {
+            shared.end(End::Sudden);
+            return Err(error);
         }
         Ok(Self { shared })
     }
@@ -299,3 +290,28 @@ impl fmt::Debug for KafkaLog {
         f.write_str("KafkaLog")
     }
 }
+
+/// Waits until a broker answers, or it is clear that none does for now.
+///
+/// # Errors
+/// `Invalid` when the cluster does not let us in.
+fn reach(news: &News, clock: &dyn Clock, mut ping: impl FnMut() -> Result<()>) -> Result<()> {
+    let deadline = clock.monotonic() + REACHED_WITHIN;
+    loop {
+        // Before the ping, so that it has heard why: who hears that all are down and who hears the reason may be two.
+        let is_last = news.are_all_down() || clock.monotonic() >= deadline;
+        match ping() {
+            Err(error) if error.kind() == ErrorKind::Invalid => return Err(error),
+            Err(_) if is_last => {
+                news.not_answered();
+                return Ok(());
+            }
+            // The ping may have failed without waiting.
+            Err(_) => thread::park_timeout(LOOK_AGAIN_AFTER / 5),
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
