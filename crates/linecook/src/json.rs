@@ -61,9 +61,10 @@ impl Eq for UnknownFields {}
 pub struct FieldName<'de>(Cow<'de, str>);
 
 impl FieldName<'_> {
-    /// Whether it is the key of the field with that identifier.
-    pub fn is(&self, identifier: &'static str) -> bool {
-        self.0 == plain(identifier)
+    /// Whether it is that one. Inlined, since a comparison with a text that the compiler knows is one with a number or two.
+    #[inline(always)]
+    pub fn is(&self, key: &'static str) -> bool {
+        *self.0 == *key
     }
 }
 
@@ -158,7 +159,7 @@ macro_rules! event {
                         $(let mut $field: ::core::option::Option<$type> = ::core::option::Option::None;)*
                         let mut unknown = $crate::UnknownFields::new();
                         while let ::core::option::Option::Some(name) = map.next_key::<$crate::json::FieldName<'de>>()? {
-                            $(if name.is(::core::stringify!($field)) {
+                            $(if name.is(const { $crate::json::plain(::core::stringify!($field)) }) {
                                 if $field.replace(map.next_value()?).is_some() {
                                     return ::core::result::Result::Err(
                                         <A::Error as $crate::serde::de::Error>::duplicate_field(
@@ -213,8 +214,12 @@ macro_rules! event {
 
 /// The key of the field with that identifier: `r#type` is written as `type`.
 #[doc(hidden)]
-pub fn plain(identifier: &'static str) -> &'static str {
-    identifier.strip_prefix("r#").unwrap_or(identifier)
+pub const fn plain(identifier: &'static str) -> &'static str {
+    let [b'r', b'#', key @ ..] = identifier.as_bytes() else { return identifier };
+    match str::from_utf8(key) {
+        Ok(key) => key,
+        Err(_) => identifier,
+    }
 }
 
 #[cfg(test)]
