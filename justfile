@@ -95,6 +95,10 @@ bench-long:
     cargo build --release --features kafka --package sauce-service --package cheese-service --package meat-service --package veggie-service --package bare --package kafka-load
     target/release/kafka-load compare --rounds 3 --streams-sweep --json benches/results/kafka-long.json
 
+# Draws the results in benches/results for docs/performance.md.
+plots:
+    cargo run --quiet -p plots -- benches/results docs/performance
+
 # Times each small thing that is done for every record.
 bench-micro *arguments:
     cargo bench -p micro -- {{arguments}}

@@ -75,6 +75,7 @@ fn crates_know_only_what_they_may() {
                 "sauce-service",
             ],
         ),
+        ("benches/plots", &[]),
         ("benches/report", &[]),
         ("crates/linecook", &["linecook-embedded", "linecook-kafka", "linecook-log"]),
         ("crates/linecook-embedded", &["linecook-log", "linecook-rows"]),
