@@ -13,7 +13,7 @@ pub struct Machine {
     pub cores: usize,
     /// Of memory, in GiB.
     pub memory_gib: u64,
-    /// Of Linux.
+    /// Linux, as `major.minor`.
     pub kernel: String,
 }
 
@@ -25,7 +25,7 @@ impl Machine {
             processor: value_of(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown".to_owned()),
             cores: thread::available_parallelism().map_or(1, usize::from),
             memory_gib: memory_gib(&read("/proc/meminfo")),
-            kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+            kernel: version(&rustix::system::uname().release().to_string_lossy()),
         }
     }
 }
@@ -42,6 +42,11 @@ fn value_of(text: &str, name: &str) -> Option<String> {
     let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
     let (_, value) = pairs.find(|(found, _)| found.trim() == name)?;
     Some(value.trim().to_owned())
+}
+
+/// The first two numbers: what comes behind them names who has built it.
+fn version(release: &str) -> String {
+    release.split('.').take(2).collect::<Vec<_>>().join(".")
 }
 
 /// Rounded, since what the kernel keeps for itself is missing.
@@ -61,5 +66,6 @@ mod tests {
         assert_eq!(value_of(text, "model name").as_deref(), Some("A Processor: fast"));
         assert_eq!(memory_gib("MemTotal:       24656052 kB\nMemFree: 1 kB\n"), 24);
         assert_eq!(memory_gib(""), 0);
+        assert_eq!(version("6.18.44-somebody"), "6.18");
     }
 }

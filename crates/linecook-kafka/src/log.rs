@@ -298,7 +298,8 @@ impl fmt::Debug for KafkaLog {
 fn reach(news: &News, clock: &dyn Clock, mut ping: impl FnMut() -> Result<()>) -> Result<()> {
     let deadline = clock.monotonic() + REACHED_WITHIN;
     loop {
-        // Before the ping, so that it has heard why: who hears that all are down and who hears the reason may be two.
+        // Before the ping, so that it hears why: who hears that all are down and who hears the reason may be two threads, and
+        // the other one has a whole ping's time to tell what it has heard.
         let is_last = news.are_all_down() || clock.monotonic() >= deadline;
         match ping() {
             Err(error) if error.kind() == ErrorKind::Invalid => return Err(error),

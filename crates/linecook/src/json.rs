@@ -61,7 +61,8 @@ impl Eq for UnknownFields {}
 pub struct FieldName<'de>(Cow<'de, str>);
 
 impl FieldName<'_> {
-    /// Whether it is that one. Inlined, since a comparison with a text that the compiler knows is one with a number or two.
+    /// Whether it is the name of the field with that key. Inlined: comparing it with a text that the compiler knows is
+    /// comparing a number or two.
     #[inline(always)]
     pub fn is(&self, key: &'static str) -> bool {
         *self.0 == *key
@@ -163,7 +164,7 @@ macro_rules! event {
                                 if $field.replace(map.next_value()?).is_some() {
                                     return ::core::result::Result::Err(
                                         <A::Error as $crate::serde::de::Error>::duplicate_field(
-                                            $crate::json::plain(::core::stringify!($field)),
+                                            const { $crate::json::plain(::core::stringify!($field)) },
                                         ),
                                     );
                                 }
@@ -194,7 +195,7 @@ macro_rules! event {
                 let mut map = $crate::json::begin_object(serializer)?;
                 $($crate::serde::ser::SerializeMap::serialize_entry(
                     &mut map,
-                    $crate::json::plain(::core::stringify!($field)),
+                    const { $crate::json::plain(::core::stringify!($field)) },
                     &self.$field,
                 )?;)*
                 self.unknown.write_into(&mut map)?;
@@ -204,7 +205,7 @@ macro_rules! event {
     };
     (@missing $access:ident, $field:ident) => {
         return ::core::result::Result::Err(<$access::Error as $crate::serde::de::Error>::missing_field(
-            $crate::json::plain(::core::stringify!($field)),
+            const { $crate::json::plain(::core::stringify!($field)) },
         ))
     };
     (@missing $access:ident, $field:ident, $default:expr) => {

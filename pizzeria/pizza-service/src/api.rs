@@ -11,7 +11,7 @@ use linecook::{
         response::{IntoResponse, Response},
         routing::post,
     },
-    http::{Edge, PathText, Problem, Producer, reading},
+    http::{Edge, PathText, Problem, Producer, blocking},
     log::{self, ErrorKind},
 };
 use pizzeria_events::{ORDERS, Order, OrderId};
@@ -93,12 +93,12 @@ async fn caught_up(api: &Api, id: OrderId) -> Result<(), Problem> {
 
 async fn check_count(api: &Arc<Api>, id: OrderId, count: u32) -> Result<(), Problem> {
     let api = Arc::clone(api);
-    reading(move || refuse_other_count(api.orders.get(&id), count)).await
+    blocking(move || refuse_other_count(api.orders.get(&id), count)).await
 }
 
 async fn body(api: &Arc<Api>, id: OrderId) -> Result<Option<String>, Problem> {
     let api = Arc::clone(api);
-    reading(move || api.body(&id)).await
+    blocking(move || api.body(&id)).await
 }
 
 impl Api {

@@ -19,7 +19,7 @@ mod patient;
 mod problem;
 mod server;
 
-pub use blocking::{blocking, reading};
+pub use blocking::blocking;
 pub use dead_letters::operator_routes;
 pub use edge::{Edge, Producer};
 pub use path::PathText;
