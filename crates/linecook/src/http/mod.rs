@@ -2,8 +2,8 @@
 //!
 //! A service's routes are an ordinary [`axum::Router`]. What it gets from the toolkit is an [`Edge`]: readers of its
 //! tables and producers of the topics it says it writes. Around them every process has `/healthz`, `/readyz`, `/metrics`
-//! and, for operators, `/dead-letters`, and every error is `application/problem+json` ([`Problem`]), unknown paths and wrong methods included. What
-//! is no HTTP, or has a head that is too large, is refused with a status alone.
+//! and, for operators, `/dead-letters`, and every error is `application/problem+json` ([`Problem`]), unknown paths and wrong
+//! methods included. What is no HTTP, or has a head that is too large, is refused with a status alone.
 
 mod blocking;
 mod connections;
