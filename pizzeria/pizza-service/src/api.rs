@@ -11,7 +11,7 @@ use linecook::{
         response::{IntoResponse, Response},
         routing::post,
     },
-    http::{Edge, PathText, Problem, Producer, blocking},
+    http::{Edge, PathText, Problem, Producer, blocking, reading},
     log::{self, ErrorKind},
 };
 use pizzeria_events::{ORDERS, Order, OrderId};
@@ -25,6 +25,8 @@ use crate::orders::{FinishedPizza, KnownOrder, Limits, TABLE};
 const STORE_WITHIN: Duration = Duration::from_secs(5);
 /// How long a GET waits for the table to reach what was ordered before it.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
+/// Of an order of so many pizzas the answer takes less than a millisecond, and is put together where requests are answered.
+const FEW_PIZZAS: u32 = 500;
 /// The longest `Idempotency-Key`.
 const IDEMPOTENCY_KEY_BYTES: usize = 255;
 
@@ -93,21 +95,40 @@ async fn caught_up(api: &Api, id: OrderId) -> Result<(), Problem> {
 
 async fn check_count(api: &Arc<Api>, id: OrderId, count: u32) -> Result<(), Problem> {
     let api = Arc::clone(api);
-    blocking(move || refuse_other_count(api.orders.get(&id), count)).await
+    reading(move || refuse_other_count(api.orders.get(&id), count)).await
 }
 
+/// The answer to a GET, if there is such an order.
 async fn body(api: &Arc<Api>, id: OrderId) -> Result<Option<String>, Problem> {
-    let api = Arc::clone(api);
-    blocking(move || api.body(&id)).await
+    let few = Arc::clone(api);
+    let answer = reading(move || {
+        let Some(order) = few.orders.get(&id)? else { return Ok(Answer::Unknown) };
+        if order.count > FEW_PIZZAS {
+            return Ok(Answer::Long(order.count));
+        }
+        few.body(&id, order.count).map(Answer::Body)
+    });
+    match answer.await? {
+        Answer::Unknown => Ok(None),
+        Answer::Body(body) => Ok(Some(body)),
+        Answer::Long(count) => {
+            let api = Arc::clone(api);
+            blocking(move || api.body(&id, count)).await.map(Some)
+        }
+    }
+}
+
+enum Answer {
+    Unknown,
+    Body(String),
+    /// Of an order of so many that it is put together elsewhere.
+    Long(u32),
 }
 
 impl Api {
-    /// The answer to a GET, if there is such an order.
-    fn body(&self, id: &OrderId) -> Result<Option<String>, Problem> {
-        let Some(found) = self.orders.get_with_items(id)? else { return Ok(None) };
-        let mut pizzas = found.items;
+    fn body(&self, id: &OrderId, count: u32) -> Result<String, Problem> {
+        let mut pizzas = self.orders.items(id)?;
         pizzas.sort_by_key(|pizza| pizza.number);
-        let count = found.state.count;
         let status = if pizzas.len() == count as usize { "ready" } else { "baking" };
         let size = pizzas.iter().map(|pizza| pizza.json.len() + 1).sum::<usize>();
         let mut body = String::with_capacity(128 + size);
@@ -119,7 +140,7 @@ impl Api {
             body.push_str(&pizza.json);
         }
         body.push_str("]}");
-        Ok(Some(body))
+        Ok(body)
     }
 }
 

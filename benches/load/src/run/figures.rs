@@ -14,6 +14,8 @@ pub(super) struct Figures {
     pub(super) acknowledged: Times,
     /// From the same until its first ready body was seen.
     pub(super) ready: Times,
+    /// How often an order was asked and was not ready.
+    pub(super) early_looks: u64,
     span: Option<(Instant, Instant)>,
 }
 
@@ -35,7 +37,7 @@ pub struct Latency {
 
 impl Figures {
     pub(super) fn new() -> Self {
-        Self { acknowledged: Times::new(), ready: Times::new(), span: None }
+        Self { acknowledged: Times::new(), ready: Times::new(), early_looks: 0, span: None }
     }
 
     /// Widens the time that the run has taken so that it reaches from `begin` to `end`.

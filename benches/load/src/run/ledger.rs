@@ -48,6 +48,7 @@ impl Ledger {
 
     /// A body of an order that is not ready was seen.
     pub(super) fn baking(&mut self, waiting: &Waiting, body: &[u8]) {
+        self.totals.figures.early_looks += 1;
         if self.depth.covers(waiting.turn.index) {
             self.totals.auditor.saw(&waiting.order.id, body);
         }

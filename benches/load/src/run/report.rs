@@ -41,6 +41,8 @@ pub struct Report {
     pub acknowledged: Latency,
     /// From the same until its first ready body was seen.
     pub ready: Latency,
+    /// How often an order was asked and was not ready yet, which costs the server something too.
+    pub early_looks: u64,
     /// What the clients met with.
     pub setbacks: Setbacks,
     /// What this program has used of one core in that time, in percent. Close to 100 it is what was measured.
@@ -66,6 +68,7 @@ impl Report {
             pizzas_per_second: orders_per_second * f64::from(plan.pizzas_per_order.0),
             acknowledged: figures.acknowledged.latency(),
             ready: figures.ready.latency(),
+            early_looks: figures.early_looks,
             setbacks,
             client_cpu_percent: cpu.as_secs_f64() / seconds * 100.0,
             audited_count,
@@ -108,6 +111,7 @@ impl fmt::Display for Report {
                 writeln!(f, "order to ready  {}   (seen some ms late: asked with pauses)", self.ready)?
             }
         }
+        writeln!(f, "asked too early {} times", self.early_looks)?;
         writeln!(f, "setbacks        {} refusals waited for, {} outages", setbacks.refusals, setbacks.outages)?;
         writeln!(f, "this client     {:.0} % of a core", self.client_cpu_percent)?;
         write!(f, "audited         {} orders", self.audited_count)

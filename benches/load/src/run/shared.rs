@@ -22,6 +22,8 @@ pub(super) struct Shared {
     pub(super) line: Arc<Line>,
     pub(super) ledger: Mutex<Ledger>,
     pub(super) progress: Progress,
+    /// Held while an order that is not ready is asked again and again.
+    pub(super) baking: tokio::sync::Mutex<()>,
     /// What the keys of this run begin with, so that no two runs have the same.
     key_prefix: u64,
 }
@@ -33,6 +35,7 @@ impl Shared {
             line: Arc::default(),
             ledger: Mutex::new(Ledger::open(&plan)?),
             progress: Progress::new(plan.patience.limit),
+            baking: tokio::sync::Mutex::default(),
             key_prefix: RandomState::new().hash_one(std::process::id()),
             plan,
         })

@@ -1,4 +1,5 @@
-//! Asking acknowledged orders whether they are ready, at little cost for the server.
+//! Asking acknowledged orders whether they are ready, at little cost for the server: one at a time is asked again and again,
+//! the oldest; when it is ready, those behind it are asked.
 
 use std::{
     sync::Arc,
@@ -42,13 +43,17 @@ pub(super) async fn watch_orders(shared: Arc<Shared>) -> Result<Setbacks> {
 }
 
 async fn watch(shared: &Shared, client: &mut Client, waiting: &Waiting) -> Result<()> {
+    // While an older order is asked again and again, this one is hardly ready.
+    drop(shared.baking.lock().await);
     let first_asked = now();
+    let Seen::Baking = look(shared, client, waiting).await? else { return Ok(()) };
+    let mut again = now() + pause(first_asked, first_asked);
+    let _only_one = shared.baking.lock().await;
     loop {
+        tokio::time::sleep_until(again.into()).await;
         let asked = now();
-        match look(shared, client, waiting).await? {
-            Seen::Settled => return Ok(()),
-            Seen::Baking => tokio::time::sleep(pause(first_asked, asked)).await,
-        }
+        let Seen::Baking = look(shared, client, waiting).await? else { return Ok(()) };
+        again = now() + pause(first_asked, asked);
     }
 }
 

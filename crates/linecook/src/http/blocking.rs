@@ -4,8 +4,9 @@ use std::panic;
 
 use super::Problem;
 
-/// Does `work` on a thread that may wait: for reads of tables, which go to the disk, and for answers that take long to
-/// put together. The few threads that answer requests go on with others meanwhile.
+/// Does `work` on a thread that may wait: for what takes milliseconds, as reads of many rows do, or answers that take long to
+/// put together. The few threads that answer requests go on with others meanwhile. What reads a row or two is done
+/// sooner by [`reading`](super::reading).
 ///
 /// ```
 /// use linecook::{CountsReader, http::{Problem, blocking}};

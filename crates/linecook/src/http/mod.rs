@@ -17,6 +17,7 @@ mod operators;
 mod path;
 mod patient;
 mod problem;
+mod reading;
 mod server;
 
 pub use blocking::blocking;
@@ -24,6 +25,7 @@ pub use dead_letters::operator_routes;
 pub use edge::{Edge, Producer};
 pub use path::PathText;
 pub use problem::Problem;
+pub use reading::reading;
 
 pub(crate) use connections::{ConnectionLimits, Front};
 pub(crate) use dead_letters::dead_letters;

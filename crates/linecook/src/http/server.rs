@@ -1,6 +1,6 @@
 //! Listening, answering, and ending in good order.
 
-use std::{fmt, io, net::TcpListener, panic, sync::Arc, thread, time::Duration};
+use std::{fmt, io, net::TcpListener, num::NonZero, panic, sync::Arc, thread, time::Duration};
 
 use axum::{
     Router,
@@ -15,7 +15,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Front, Health, MetricsPage, Problem, blocking, problem::shown};
+use super::{Front, Health, MetricsPage, Problem, blocking, problem::shown, reading::Lookout};
 use crate::settings::HostPort;
 
 /// Binds the address; the port may be 0 for a free one.
@@ -85,16 +85,18 @@ pub(crate) struct Server {
     runtime: Option<Runtime>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+    /// Until the runtime is over.
+    _lookout: Lookout,
 }
 
 impl Server {
     /// Answers on `listener` until it is stopped.
     pub(crate) fn start(listener: TcpListener, front: Front) -> io::Result<Self> {
-        let runtime = runtime::Builder::new_multi_thread()
-            .thread_name("http")
-            .max_blocking_threads(BLOCKING_THREADS)
-            .enable_all()
-            .build()?;
+        let mut builder = runtime::Builder::new_multi_thread();
+        builder.thread_name("http").max_blocking_threads(BLOCKING_THREADS).enable_all();
+        // One more than there are processors: as many may read at a time, and one is left.
+        let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN).saturating_add(1);
+        let (runtime, lookout) = Lookout::over(&mut builder, threads)?;
         let (stop, mut stopped) = watch::channel(false);
         let listener = {
             let _inside = runtime.enter();
@@ -103,7 +105,7 @@ impl Server {
         let task = runtime.spawn(async move {
             front.serve(listener, async move { drop(stopped.wait_for(|is_stopped| *is_stopped).await) }).await;
         });
-        Ok(Self { runtime: Some(runtime), stop, task })
+        Ok(Self { runtime: Some(runtime), stop, task, _lookout: lookout })
     }
 
     /// Takes no more requests, finishes those in hand for at most `max_wait`, and does `then` before its runtime ends.
