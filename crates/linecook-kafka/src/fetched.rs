@@ -1,16 +1,18 @@
 //! From messages to batches.
 
+use std::sync::Arc;
+
 use linecook_log::{Batch, BatchBuilder, Header, NewRecord, Offset, Result, Timestamp};
 
 use crate::{
     native::record::Message,
-    provenance::{self, Told},
+    provenance::{self, Parts, Told},
+    runs::{Runs, Shared},
 };
 
-/// Puts messages of a partition together to batches: as far as their offsets have no gap and they come from the same
-/// commit.
-#[derive(Default)]
-pub(crate) struct Assembler {
+/// Puts messages of a topic together to batches: as far as their offsets have no gap and they come from the same commit.
+pub(crate) struct Assembler<'a> {
+    runs: &'a mut Runs,
     open: Option<Open>,
 }
 
@@ -18,8 +20,8 @@ struct Open {
     partition: i32,
     base: Offset,
     next: Offset,
-    /// The header that its records have in common; `None` for records of others.
-    shared: Option<Vec<u8>>,
+    /// What the headers of its runs have in common; `None` for records of others.
+    shared: Option<Shared>,
     committed_at: Timestamp,
     builder: BatchBuilder,
 }
@@ -27,30 +29,41 @@ struct Open {
 /// Of which partition, and the batch.
 pub(crate) type Assembled = (i32, Batch);
 
-impl Assembler {
+impl<'a> Assembler<'a> {
+    /// The runs are those of the topic, as far as it was read before.
+    pub(crate) fn new(runs: &'a mut Runs) -> Self {
+        Self { runs, open: None }
+    }
+
     /// Adds a message; returns the batch before, if the message does not belong to it.
     ///
     /// # Errors
     /// `Corrupt`: it was written in a format that is not known.
     pub(crate) fn add(&mut self, message: &Message, room_bytes: usize) -> Result<Option<Assembled>> {
-        let known = self.open.as_ref().and_then(|open| open.shared.as_deref());
-        let (own, others) = own_header(message, known)?;
-        let (shared, own_timestamp) = own.map_or((None, None), |(shared, timestamp)| (Some(shared), timestamp));
+        let known = self.open.as_ref().and_then(|open| open.shared.as_ref());
+        let Belonging { shared, timestamp, others } = belonging(self.runs, message, known)?;
+        let partition = message.partition();
         let offset = Offset(u64::try_from(message.offset()).unwrap_or(0));
         let is_next = |open: &Open| {
-            open.partition == message.partition() && open.next == offset && open.shared.as_deref() == shared
+            open.partition == partition && open.next == offset && is_same(open.shared.as_ref(), shared.as_ref())
         };
-        let timestamp = own_timestamp.or_else(|| message.timestamp()).unwrap_or_default();
         let mut before = None;
         if !self.open.as_ref().is_some_and(is_next) {
             before = self.finish();
-            self.open = Some(Open::begin(message.partition(), offset, shared, timestamp, room_bytes));
+            self.open = Some(Open::begin(partition, offset, shared, timestamp, room_bytes));
         }
         let open = self.open.as_mut().expect("it was begun");
-        let (key, value) = (message.key(), message.value());
-        open.builder.push(&NewRecord { key, value, timestamp, headers: &others })?;
+        open.builder.push(&NewRecord { key: message.key(), value: message.value(), timestamp, headers: &others })?;
         open.next = offset.plus(1);
         Ok(before)
+    }
+
+    /// Passes a message over that lies before those that are wanted: they may be of its run.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub(crate) fn pass(&mut self, message: &Message) -> Result<()> {
+        belonging(self.runs, message, None).map(drop)
     }
 
     /// The batch that is open.
@@ -60,27 +73,52 @@ impl Assembler {
     }
 }
 
-impl Open {
-    fn begin(partition: i32, base: Offset, shared: Option<&[u8]>, timestamp: Timestamp, room_bytes: usize) -> Self {
-        let told = shared.and_then(provenance::read);
-        let Told { origin, committed_at } = told.unwrap_or_else(|| provenance::foreign(timestamp));
-        let builder = BatchBuilder::new(&origin, room_bytes);
-        Self { partition, base, next: base, shared: shared.map(<[u8]>::to_vec), committed_at, builder }
+/// Whether both come from the same commit, or both from others.
+fn is_same(one: Option<&Shared>, other: Option<&Shared>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
+        (one, other) => one.is_none() && other.is_none(),
     }
 }
 
-/// The common part of our header, and a timestamp if it has one.
-type Own<'a> = (&'a [u8], Option<Timestamp>);
+impl Open {
+    fn begin(partition: i32, base: Offset, shared: Option<Shared>, timestamp: Timestamp, room_bytes: usize) -> Self {
+        let told = shared.as_deref().and_then(provenance::read);
+        let Told { origin, committed_at } = told.unwrap_or_else(|| provenance::foreign(timestamp));
+        let builder = BatchBuilder::new(&origin, room_bytes);
+        Self { partition, base, next: base, shared, committed_at, builder }
+    }
+}
+
+/// What a message belongs to, and what is its own.
+struct Belonging<'a> {
+    /// What it has in common with the others of its commit; `None` for one of others.
+    shared: Option<Shared>,
+    timestamp: Timestamp,
+    /// Its headers without ours.
+    others: Vec<Header<'a>>,
+}
+
+/// `known` is what the message before has in common with those of its commit.
+fn belonging<'a>(runs: &mut Runs, message: &'a Message, known: Option<&Shared>) -> Result<Belonging<'a>> {
+    let (own, others) = own_header(message, known)?;
+    let shared = match own {
+        Some(own) => Some(runs.begin(message.partition(), own.shared, known, own.followers)),
+        None => runs.follow(message.partition(), || provenance::digest(message.key(), message.value())),
+    };
+    let timestamp = own.and_then(|own| own.timestamp).or_else(|| message.timestamp()).unwrap_or_default();
+    Ok(Belonging { shared, timestamp, others })
+}
 
 /// Our header, if the last is one, and those before it. One whose common part is `known` was read already.
-fn own_header<'a>(message: &'a Message, known: Option<&[u8]>) -> Result<(Option<Own<'a>>, Vec<Header<'a>>)> {
+fn own_header<'a>(message: &'a Message, known: Option<&Shared>) -> Result<(Option<Parts<'a>>, Vec<Header<'a>>)> {
     let mut headers: Vec<_> = Vec::new();
     let mut all = message.headers().peekable();
     while let Some((name, value)) = all.next() {
         if all.peek().is_none()
             && name.as_bytes() == provenance::NAME.to_bytes()
             && let Some(own) = provenance::split(value)?
-            && (known == Some(own.0) || provenance::read(own.0).is_some())
+            && (known.is_some_and(|known| **known == *own.shared) || provenance::read(own.shared).is_some())
         {
             return Ok((Some(own), headers));
         }

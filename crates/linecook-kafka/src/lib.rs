@@ -21,6 +21,7 @@ mod pulse;
 mod reader;
 mod restore;
 mod rows;
+mod runs;
 mod shared;
 mod tables;
 mod transaction;

@@ -43,6 +43,7 @@ use crate::{
     clients::{Clients, Open, TopicQueue},
     fault,
     native::{self, Fault, queue::Queue, record::Taken, topic::Topic},
+    runs::Runs,
     shared::Shared,
     tables::{LocalTable, Seat, TableKey},
     transaction::Transactions,
@@ -90,6 +91,8 @@ pub(crate) struct KafkaMember {
     /// Why it is over.
     over: Option<Over>,
     taken: Taken,
+    /// Of each topic.
+    runs: Vec<Runs>,
     mean_record_bytes: usize,
 }
 
@@ -122,7 +125,8 @@ impl KafkaMember {
             let topic = Topic::new(&consumer, &name).map_err(|code| failed(Fault::of_code(code)))?;
             Ok(TopicQueue { topic, forwarded: BTreeMap::new(), queue })
         };
-        let queues = spec.topics().iter().map(queue_of).collect::<Result<_>>()?;
+        let queues = spec.topics().iter().map(queue_of).collect::<Result<Vec<_>>>()?;
+        let runs = queues.iter().map(|_| Runs::default()).collect();
         let subscribed: Vec<_> = spec.inputs.iter().map(|input| input.topics[0].as_str()).collect();
         consumer.subscribe(&subscribed).map_err(|error| failed(client::fault_in(&error)))?;
         let open =
@@ -155,6 +159,7 @@ impl KafkaMember {
             member_id: None,
             over: None,
             taken: Taken::default(),
+            runs,
             mean_record_bytes: 512,
         })
     }

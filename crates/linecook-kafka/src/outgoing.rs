@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, ffi::CString, sync::Arc};
 
-use linecook_log::{Batch, Error, Result, RowChange, TopicName, TopicPartition};
+use linecook_log::{Batch, Error, Record, Result, RowChange, TopicName, TopicPartition};
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::{
@@ -36,8 +36,7 @@ impl Sender {
     ) -> Result<()> {
         self.header.begin(&batch.origin()?, batch.committed_at());
         let topic = c_name(&mut self.names, &to.topic);
-        for record in batch.records() {
-            let (header, timestamp) = self.header.of(record.timestamp);
+        let mut send_one = |record: &Record<'_>, timestamp: i64, header: Option<&[u8]>| {
             let outgoing = Outgoing {
                 topic,
                 partition: native_partition(to.partition),
@@ -45,12 +44,22 @@ impl Sender {
                 value: record.value,
                 timestamp,
                 headers: record.headers,
-                own_header: Some((provenance::NAME, header)),
+                own_header: header.map(|header| (provenance::NAME, header)),
                 opaque,
             };
             while let Err(code) = produce::send(producer, &outgoing) {
                 refused(code)?;
             }
+            Ok(())
+        };
+        let mut records = batch.records();
+        while let Some(first) = records.next() {
+            let run = self.header.run(&first, records.clone());
+            send_one(&first, run.timestamp, Some(run.header))?;
+            records
+                .by_ref()
+                .take(run.follower_count)
+                .try_for_each(|record| send_one(&record, record.timestamp.0, None))?;
         }
         Ok(())
     }

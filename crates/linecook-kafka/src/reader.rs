@@ -18,6 +18,8 @@ use crate::{
         reader::PartitionReader,
         record::Taken,
     },
+    provenance::RUN,
+    runs::Runs,
 };
 
 /// How many records are taken at a time.
@@ -72,13 +74,14 @@ impl Reader {
     ) -> Result<Vec<Batch>> {
         let wakeup = Arc::<Wakeup>::default();
         let topic = CString::new(from.topic.as_str()).expect("a name has no zero byte");
-        let start = i64::try_from(offset.0).unwrap_or(i64::MAX);
+        let start = i64::try_from(self.start_for(from, offset)?.0).unwrap_or(i64::MAX);
         let failed = |fault| fault::error(format!("the partition cannot be read: partition={from}"), fault);
         let reader = PartitionReader::start(client, (&topic, native_partition(from.partition)), start, &wakeup)
             .map_err(|code| failed(Fault::of_code(code)))?;
         let deadline = self.clock.monotonic() + ANSWER_WITHIN;
+        let mut runs = Runs::default();
         let (mut taken, mut assembler, mut batches, mut bytes) =
-            (Taken::default(), Assembler::default(), Vec::new(), 0);
+            (Taken::default(), Assembler::new(&mut runs), Vec::new(), 0);
         loop {
             let mut is_any = false;
             for message in taken.take(reader.queue(), CHUNK.min(max_bytes / 64 + 1)) {
@@ -89,6 +92,10 @@ impl Reader {
                     };
                 }
                 is_any = true;
+                if u64::try_from(message.offset()).is_ok_and(|at| at < offset.0) {
+                    assembler.pass(&message)?;
+                    continue;
+                }
                 bytes += message.size_bytes();
                 batches.extend(assembler.add(&message, max_bytes.min(64 << 10))?);
             }
@@ -108,6 +115,12 @@ impl Reader {
             }
             wakeup.wait(Duration::from_millis(20));
         }
+    }
+
+    /// So far before an offset that the run is seen which the record there may belong to.
+    fn start_for(&self, from: &TopicPartition, offset: Offset) -> Result<Offset> {
+        let before = Offset(offset.0.saturating_sub(RUN as u64));
+        Ok(if before == offset { offset } else { before.max(self.bound(End::Start, from)?).min(offset) })
     }
 
     fn too_old(&self, from: &TopicPartition, offset: Offset) -> Error {

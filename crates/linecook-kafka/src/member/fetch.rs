@@ -45,7 +45,8 @@ impl KafkaMember {
         let mut taken = std::mem::take(&mut self.taken);
         let max_count = (budget / self.mean_record_bytes.max(1) + 1).min(CHUNK_MAX);
         let (mut bytes, mut count) = (0, 0);
-        let mut assembler = Assembler::default();
+        let mut runs = std::mem::take(&mut self.runs[rank]);
+        let mut assembler = Assembler::new(&mut runs);
         let mut outcome = Ok(());
         for message in taken.take(&open.queues[rank].queue, max_count) {
             if outcome.is_err() {
@@ -59,9 +60,9 @@ impl KafkaMember {
             let complete = assembler.add(&message, budget.min(256 << 10));
             outcome = complete.and_then(|batch| batch.into_iter().try_for_each(|it| self.hand_out(rank, it, into)));
         }
-        self.taken = taken;
         outcome =
             outcome.and_then(|()| assembler.finish().into_iter().try_for_each(|it| self.hand_out(rank, it, into)));
+        (self.taken, self.runs[rank]) = (taken, runs);
         if let Err(error) = outcome {
             self.must_rewind = true;
             into.clear();

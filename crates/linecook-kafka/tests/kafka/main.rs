@@ -11,6 +11,7 @@ mod kitchen;
 mod outage;
 mod refused;
 mod restore;
+mod runs;
 mod soon;
 mod stranger;
 mod subject;

@@ -15,6 +15,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
+    message::{Headers, Message as _},
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 
@@ -75,6 +76,22 @@ pub(crate) fn send(producer: &BaseProducer, to: &TopicPartition, key: &str, valu
     let record = BaseRecord::to(to.topic.as_str()).partition(partition).key(key).payload(value);
     producer.send(record).map_err(|(error, _)| error).unwrap();
     producer.flush(WITHIN).unwrap();
+}
+
+/// The names of the headers of so many records, from the first on.
+pub(crate) fn headers(servers: &str, at: &TopicPartition, count: usize) -> Vec<Vec<String>> {
+    let consumer: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", servers).set("group.id", "stranger").create().unwrap();
+    let mut list = TopicPartitionList::new();
+    let partition = i32::try_from(at.partition.0).unwrap();
+    list.add_partition_offset(at.topic.as_str(), partition, rdkafka::Offset::Beginning).unwrap();
+    consumer.assign(&list).unwrap();
+    let names = |_| {
+        let message = consumer.poll(WITHIN).expect("a record in time").unwrap();
+        let headers = message.headers().into_iter().flat_map(Headers::iter);
+        headers.map(|header| header.key.to_owned()).collect()
+    };
+    (0..count).map(names).collect()
 }
 
 /// Says in the transaction what a group has consumed in which nobody is.
