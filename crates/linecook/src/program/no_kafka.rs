@@ -7,7 +7,8 @@ use linecook_log::{Clock, InstanceName, Log};
 use super::{Stop, open_log::LogKind, process_settings::ProcessSettings, servers::Servers};
 use crate::settings::{CONSUMER, Fate, KAFKA_CLIENT, Settings};
 
-const HOW_TO_GET_IT: &str = "this build has no Kafka; one that has is made by `cargo build --release --features kafka`";
+const HOW_TO_GET_IT: &str =
+    "this build has no Kafka; one that has is made by `cargo build --release --features kafka -p PACKAGE`";
 
 /// What the settings say about a cluster that nobody in this build could speak to.
 #[derive(Debug, Clone)]

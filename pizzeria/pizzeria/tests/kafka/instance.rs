@@ -131,7 +131,12 @@ impl Write for Printed {
 /// its own package's programs are; those of other packages are beside it, if somebody has built them.
 pub(crate) fn program(service: &str, data_dir: &Path) -> Command {
     let path = folder_of_programs().join(service);
-    assert!(path.is_file(), "{} is missing: cargo build --features kafka --bins{}", path.display(), release());
+    assert!(
+        path.is_file(),
+        "{} is missing: cargo build --workspace --features kafka --bins{}",
+        path.display(),
+        release()
+    );
     let mut command = Command::new(path);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LINECOOK_") || name == "RUST_LOG") {
         command.env_remove(name);
