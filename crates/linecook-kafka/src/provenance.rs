@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Little-endian. It is the last header of the first record of a *run*, which is up to 64 records of a batch; the others, its
-//! followers, have none: clients and brokers need half of their time for a header on each (docs/performance.md). Records of
+//! followers, have none: clients and brokers need a third of their time for a header on each (docs/performance.md). Records of
 //! others may lie between them, so the header has the digest of each follower; see [`Runs`](crate::runs::Runs). Who begins to
 //! read behind the header does not know where the followers come from.
 //!
