@@ -58,12 +58,10 @@ impl<'a> Assembler<'a> {
         Ok(before)
     }
 
-    /// Passes a message over that lies before those that are wanted: they may be of its run.
-    ///
-    /// # Errors
-    /// As [`add`](Self::add).
-    pub(crate) fn pass(&mut self, message: &Message) -> Result<()> {
-        belonging(self.runs, message, None).map(drop)
+    /// Passes a message over that lies before those that are wanted: they may be of its run. Nobody has asked for it, so
+    /// that it cannot be read is nothing to them.
+    pub(crate) fn pass(&mut self, message: &Message) {
+        let _ = belonging(self.runs, message, None);
     }
 
     /// The batch that is open.
@@ -103,8 +101,8 @@ struct Belonging<'a> {
 fn belonging<'a>(runs: &mut Runs, message: &'a Message, known: Option<&Shared>) -> Result<Belonging<'a>> {
     let (own, others) = own_header(message, known)?;
     let shared = match own {
-        Some(own) => Some(runs.begin(message.partition(), own.shared, known, own.followers)),
-        None => runs.follow(message.partition(), || provenance::digest(message.key(), message.value())),
+        Some(own) => Some(runs.begin(message.place(), own.shared, known, own.followers)),
+        None => runs.follow(message.place(), || provenance::digest(message.key(), message.value())),
     };
     let timestamp = own.and_then(|own| own.timestamp).or_else(|| message.timestamp()).unwrap_or_default();
     Ok(Belonging { shared, timestamp, others })

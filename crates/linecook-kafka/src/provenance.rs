@@ -3,8 +3,8 @@
 //! ```text
 //!  version u8 │ flags u8 │ attempt u16 │ taken at i64 │ committed at i64 │ service: u8 length, text
 //!  source, if flagged: topic (u8 length, text) │ partition u32 │ first offset u64 │ last offset u64
-//!  timestamp i64, if flagged
 //!  followers, if flagged: digest u16 each │ count u8
+//!  timestamp i64, if flagged
 //! ```
 //!
 //! Little-endian. It is the last header of the first record of a *run*, which is up to 64 records of a batch; the others, its
@@ -83,6 +83,12 @@ impl Written {
     #[expect(clippy::cast_possible_truncation, reason = "a run is short")]
     pub(crate) fn run<'a>(&mut self, first: &Record<'_>, next: impl Iterator<Item = Record<'a>>) -> Run<'_> {
         self.bytes.truncate(self.shared_bytes);
+        let mut follower_count = 0;
+        for record in next.take(RUN - 1).take_while(may_follow) {
+            self.bytes.extend(digest(record.key, record.value));
+            follower_count += 1;
+        }
+        self.bytes.push(follower_count as u8);
         let timestamp = if first.timestamp.0 > 0 {
             self.bytes[FLAGS_AT] &= !HAS_TIMESTAMP;
             first.timestamp.0
@@ -91,12 +97,6 @@ impl Written {
             self.bytes.extend(first.timestamp.0.to_le_bytes());
             0
         };
-        let mut follower_count = 0;
-        for record in next.take(RUN - 1).take_while(may_follow) {
-            self.bytes.extend(digest(record.key, record.value));
-            follower_count += 1;
-        }
-        self.bytes.push(follower_count as u8);
         Run { header: &self.bytes, timestamp, follower_count }
     }
 }
@@ -157,14 +157,14 @@ pub(crate) fn split(header: &[u8]) -> Result<Option<Parts<'_>>> {
 fn parts(header: &[u8]) -> Option<Parts<'_>> {
     let flags = header[FLAGS_AT];
     let (mut shared, mut timestamp, mut followers) = (header, None, &[][..]);
+    if flags & HAS_TIMESTAMP != 0 {
+        let (rest, own) = shared.split_last_chunk()?;
+        (shared, timestamp) = (rest, Some(Timestamp(i64::from_le_bytes(*own))));
+    }
     if flags & HAS_FOLLOWERS != 0 {
         let (count, rest) = shared.split_last()?;
         let begin = rest.len().checked_sub(usize::from(*count) * size_of::<Digest>())?;
         (shared, followers) = (&rest[..begin], rest[begin..].as_chunks().0);
-    }
-    if flags & HAS_TIMESTAMP != 0 {
-        let (rest, own) = shared.split_last_chunk()?;
-        (shared, timestamp) = (rest, Some(Timestamp(i64::from_le_bytes(*own))));
     }
     Some(Parts { shared, timestamp, followers })
 }
@@ -178,7 +178,8 @@ pub(crate) fn read(shared: &[u8]) -> Option<Told> {
     let committed_at = Timestamp(i64::from_le_bytes(reader.array()?));
     let service = GroupName::new(reader.short_text()?).ok()?;
     let source = if flags & HAS_SOURCE == 0 { None } else { Some(reader.source()?) };
-    Some(Told { origin: Origin { service, taken_at, attempt, source }, committed_at })
+    let is_all = reader.0.is_empty();
+    is_all.then_some(Told { origin: Origin { service, taken_at, attempt, source }, committed_at })
 }
 
 /// Of a record that some other client has written.
@@ -247,7 +248,7 @@ mod tests {
         let Run { header, timestamp, follower_count } =
             written.run(&record(-2, "a"), [record(1, "b"), record(1, "c")].into_iter());
         assert_eq!((header[FLAGS_AT], timestamp, follower_count), (7, 0, 2));
-        assert_eq!(header[golden.len()..], [&(-2_i64).to_le_bytes()[..], b"\x60\xda\x63\x59\x02"].concat());
+        assert_eq!(header[golden.len()..], [b"\x60\xda\x63\x59\x02", &(-2_i64).to_le_bytes()[..]].concat());
         assert_eq!(written.run(&record(1, "a"), std::iter::empty()), alone);
     }
 
@@ -314,5 +315,9 @@ mod tests {
         assert_eq!(split(b"{\"somebody\":\"else has a header of that name\"}").unwrap(), None);
         assert_eq!(split(&[2, 0, 0]).unwrap(), None, "no header is so short");
         assert_eq!(read(b"\x01\x00short"), None);
+        let mut written = Written::default();
+        written.begin(&origin(None), Timestamp(6));
+        assert!(read(&written.bytes).is_some());
+        assert_eq!(read(&[&written.bytes[..], b"!"].concat()), None);
     }
 }

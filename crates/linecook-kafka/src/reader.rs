@@ -27,14 +27,22 @@ const CHUNK: usize = 256;
 
 /// The client that reads; one partition at a time, as a client can have a partition once only.
 pub(crate) struct Reader {
-    client: Mutex<Option<Arc<Consumer>>>,
+    kept: Mutex<Option<Kept>>,
     cluster: Arc<Cluster>,
     clock: Arc<dyn Clock>,
 }
 
+/// What is of use for the next who reads.
+struct Kept {
+    client: Arc<Consumer>,
+    /// Where the last one ended: who goes on there knows the runs.
+    end: Option<(TopicPartition, Offset)>,
+    runs: Runs,
+}
+
 impl Reader {
     pub(crate) fn new(cluster: &Arc<Cluster>, clock: &Arc<dyn Clock>) -> Self {
-        Self { client: Mutex::new(None), cluster: Arc::clone(cluster), clock: Arc::clone(clock) }
+        Self { kept: Mutex::new(None), cluster: Arc::clone(cluster), clock: Arc::clone(clock) }
     }
 
     /// See [`Log::read`](linecook_log::Log::read).
@@ -50,54 +58,76 @@ impl Reader {
         if offset >= end {
             return Ok(Vec::new());
         }
-        let mut kept = self.client.lock();
-        let client = match &*kept {
-            Some(client) => Arc::clone(client),
-            None => Arc::clone(kept.insert(Arc::new(client::reading(options, &self.cluster.news)?))),
+        let mut kept = self.kept.lock();
+        let mut last = match kept.take() {
+            Some(last) => last,
+            None => {
+                let client = Arc::new(client::reading(options, &self.cluster.news)?);
+                Kept { client, end: None, runs: Runs::default() }
+            }
         };
+        let goes_on = last.end.take().is_some_and(|(partition, end)| partition == *from && end == offset);
+        let start = if goes_on { offset } else { self.start_for(from, offset)? };
+        if !goes_on {
+            last.runs = Runs::default();
+        }
         // The lock is held meanwhile: see above. A client that has lost its brokers may not find them again.
-        let read = self.read_up_to(&client, from, (offset, end), max_bytes);
-        read.inspect_err(|error| drop(kept.take_if(|_| error.kind() == ErrorKind::Unavailable)))
+        let read = self.read_up_to(&last.client, &mut last.runs, from, (start, offset, end), max_bytes);
+        if read.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unavailable) {
+            return read;
+        }
+        last.end = read.as_ref().ok().and_then(|batches| batches.last()).map(|batch| (from.clone(), batch.end()));
+        *kept = Some(last);
+        read
     }
 
     /// Lets the client go.
     pub(crate) fn close(&self) {
-        self.client.lock().take();
+        self.kept.lock().take();
     }
 
     fn read_up_to(
         &self,
         client: &Arc<Consumer>,
+        runs: &mut Runs,
         from: &TopicPartition,
-        (offset, end): (Offset, Offset),
+        (start, offset, end): (Offset, Offset, Offset),
         max_bytes: usize,
     ) -> Result<Vec<Batch>> {
         let wakeup = Arc::<Wakeup>::default();
         let topic = CString::new(from.topic.as_str()).expect("a name has no zero byte");
-        let start = i64::try_from(self.start_for(from, offset)?.0).unwrap_or(i64::MAX);
+        let native_start = i64::try_from(start.0).unwrap_or(i64::MAX);
         let failed = |fault| fault::error(format!("the partition cannot be read: partition={from}"), fault);
-        let reader = PartitionReader::start(client, (&topic, native_partition(from.partition)), start, &wakeup)
+        let reader = PartitionReader::start(client, (&topic, native_partition(from.partition)), native_start, &wakeup)
             .map_err(|code| failed(Fault::of_code(code)))?;
-        let deadline = self.clock.monotonic() + ANSWER_WITHIN;
-        let mut runs = Runs::default();
+        let mut deadline = self.clock.monotonic() + ANSWER_WITHIN;
         let (mut taken, mut assembler, mut batches, mut bytes) =
-            (Taken::default(), Assembler::new(&mut runs), Vec::new(), 0);
+            (Taken::default(), Assembler::new(&mut *runs), Vec::new(), 0);
         loop {
-            let mut is_any = false;
+            let (mut is_any, mut is_run_gone) = (false, false);
             for message in taken.take(reader.queue(), CHUNK.min(max_bytes / 64 + 1)) {
                 if let Some((code, text)) = message.fault() {
                     return match code {
+                        // What lay before it is gone by now.
+                        RDKafkaErrorCode::AutoOffsetReset if start < offset => {
+                            is_run_gone = true;
+                            break;
+                        }
                         RDKafkaErrorCode::AutoOffsetReset => Err(self.too_old(from, offset)),
                         _ => Err(failed(Fault::new(code, text))),
                     };
                 }
                 is_any = true;
                 if u64::try_from(message.offset()).is_ok_and(|at| at < offset.0) {
-                    assembler.pass(&message)?;
+                    assembler.pass(&message);
                     continue;
                 }
                 bytes += message.size_bytes();
                 batches.extend(assembler.add(&message, max_bytes.min(64 << 10))?);
+            }
+            if is_run_gone {
+                drop((taken, reader, assembler));
+                return self.read_up_to(client, runs, from, (offset, offset, end), max_bytes);
             }
             let position = reader.position().map_or(offset, |position| Offset(u64::try_from(position).unwrap_or(0)));
             // What has come is enough unless there is nothing yet: who wants more asks again.
@@ -107,6 +137,7 @@ impl Reader {
                 return Ok(batches.into_iter().map(|(_, batch)| batch).collect());
             }
             if is_any {
+                deadline = self.clock.monotonic() + ANSWER_WITHIN;
                 continue;
             }
             if self.clock.monotonic() >= self.cluster.news.deadline(deadline) {

@@ -101,19 +101,12 @@ async fn check_count(api: &Arc<Api>, id: OrderId, count: u32) -> Result<(), Prob
 /// The answer to a GET, if there is such an order.
 async fn body(api: &Arc<Api>, id: OrderId) -> Result<Option<String>, Problem> {
     let few = Arc::clone(api);
-    let answer = reading(move || {
-        let Some(order) = few.orders.get(&id)? else { return Ok(Answer::Unknown) };
-        if order.count > FEW_PIZZAS {
-            return Ok(Answer::Long(order.count));
-        }
-        few.body(&id, order.count).map(Answer::Body)
-    });
-    match answer.await? {
+    match reading(move || few.short_answer(&id)).await? {
         Answer::Unknown => Ok(None),
         Answer::Body(body) => Ok(Some(body)),
-        Answer::Long(count) => {
+        Answer::Long => {
             let api = Arc::clone(api);
-            blocking(move || api.body(&id, count)).await.map(Some)
+            blocking(move || api.body(&id)).await
         }
     }
 }
@@ -121,13 +114,22 @@ async fn body(api: &Arc<Api>, id: OrderId) -> Result<Option<String>, Problem> {
 enum Answer {
     Unknown,
     Body(String),
-    /// Of an order of so many that it is put together elsewhere.
-    Long(u32),
+    /// Of so many pizzas that it is put together elsewhere.
+    Long,
 }
 
 impl Api {
-    fn body(&self, id: &OrderId, count: u32) -> Result<String, Problem> {
-        let mut pizzas = self.orders.items(id)?;
+    fn short_answer(&self, id: &OrderId) -> Result<Answer, Problem> {
+        let Some(order) = self.orders.get(id)? else { return Ok(Answer::Unknown) };
+        if order.count > FEW_PIZZAS {
+            return Ok(Answer::Long);
+        }
+        Ok(self.body(id)?.map_or(Answer::Unknown, Answer::Body))
+    }
+
+    fn body(&self, id: &OrderId) -> Result<Option<String>, Problem> {
+        let Some(found) = self.orders.get_with_items(id)? else { return Ok(None) };
+        let (count, mut pizzas) = (found.state.count, found.items);
         pizzas.sort_by_key(|pizza| pizza.number);
         let status = if pizzas.len() == count as usize { "ready" } else { "baking" };
         let size = pizzas.iter().map(|pizza| pizza.json.len() + 1).sum::<usize>();
@@ -140,7 +142,7 @@ impl Api {
             body.push_str(&pizza.json);
         }
         body.push_str("]}");
-        Ok(body)
+        Ok(Some(body))
     }
 }
 

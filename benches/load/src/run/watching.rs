@@ -16,6 +16,9 @@ use crate::{
 /// An order that was just acknowledged is not ready yet; asking it at once would only be in its way.
 const FIRST_LOOK_AFTER: Duration = Duration::from_millis(2);
 
+/// How long one order is asked while the others wait: one that is never ready must not keep them.
+const TURN: Duration = Duration::from_millis(50);
+
 /// What a look at an order tells while time is measured.
 pub(super) enum Seen {
     Baking,
@@ -45,15 +48,18 @@ pub(super) async fn watch_orders(shared: Arc<Shared>) -> Result<Setbacks> {
 async fn watch(shared: &Shared, client: &mut Client, waiting: &Waiting) -> Result<()> {
     // While an older order is asked again and again, this one is hardly ready.
     drop(shared.baking.lock().await);
-    let first_asked = now();
+    let asked = now();
     let Seen::Baking = look(shared, client, waiting).await? else { return Ok(()) };
-    let mut again = now() + pause(first_asked, first_asked);
-    let _only_one = shared.baking.lock().await;
+    let mut again = now() + pause(asked, asked);
     loop {
-        tokio::time::sleep_until(again.into()).await;
-        let asked = now();
-        let Seen::Baking = look(shared, client, waiting).await? else { return Ok(()) };
-        again = now() + pause(first_asked, asked);
+        let _only_one = shared.baking.lock().await;
+        let first_asked = now();
+        while first_asked.elapsed() < TURN {
+            tokio::time::sleep_until(again.into()).await;
+            let asked = now();
+            let Seen::Baking = look(shared, client, waiting).await? else { return Ok(()) };
+            again = now() + pause(first_asked, asked);
+        }
     }
 }
 

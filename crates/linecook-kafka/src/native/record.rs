@@ -34,6 +34,11 @@ impl Message {
         self.fields().offset
     }
 
+    /// Partition and offset.
+    pub(crate) fn place(&self) -> (i32, i64) {
+        (self.partition(), self.offset())
+    }
+
     pub(crate) fn key(&self) -> Option<&[u8]> {
         let fields = self.fields();
         // SAFETY: key and length are those of the message, and live as long.

@@ -8,7 +8,8 @@
 //!   hand them over first, `enable_eager_driver_handoff`, which is not stable). So a *lookout*, a thread of its own, looks
 //!   now and then, and while somebody reads gives the runtime an empty task: that wakes another worker, which watches next.
 //!
-//! What remains: a task that the same worker has woken last and would do next (its LIFO slot) is held up with it.
+//! What remains: a task that the same worker has woken last and would do next (its LIFO slot) is held up with it. And a read that
+//! was begun is not given up by a time-out, a client that goes, or an end, as one by [`blocking`] is.
 
 use std::{
     cell::OnceCell,
