@@ -1,7 +1,8 @@
 # What people run; `just check` is what CI runs.
 
-# The pizzeria, and each of its services.
-programs := "--package pizzeria --package '*-service' --package cheese-reporter"
+# Each service of the pizzeria as a program of its own; and those between two topics.
+services := "--package '*-service' --package cheese-reporter"
+stages := "--package sauce-service --package cheese-service --package meat-service --package veggie-service"
 
 # Format, lints, tests, and the README's own commands.
 check:
@@ -21,7 +22,7 @@ kafka-up *arguments:
 
 # The services of the pizzeria on that Kafka, each a process of its own. Ctrl-c ends them all.
 services *arguments:
-    cargo build --release --features kafka {{programs}}
+    cargo build --release --features kafka {{services}}
     cargo run --quiet --package kafka-broker --bin services -- {{arguments}}
 
 # Everything that is tested on a real Kafka, which is started for it. Needs Java 17 or newer, Maven and Python 3.
@@ -31,17 +32,17 @@ kafka-test *arguments:
 # Kills any one of six processes on Kafka at random moments under load, 10 times, and reads every topic afterwards.
 # Nothing else may run: each has to go on within 2 seconds.
 kafka-kill-test rounds="10":
-    cargo build --release --features kafka {{programs}}
+    cargo build --release --features kafka {{services}}
     QUIET_MACHINE=1 KILL_ROUNDS={{rounds}} cargo test --release --features kafka -p pizzeria --test kafka -- --nocapture kill::
 
 # 300,000 pizzas that were there before go through four processes, with kills and rebalances on the way, each once.
 kafka-drain-test pizzas="300000" kills="5":
-    cargo build --release --features kafka {{programs}}
+    cargo build --release --features kafka {{services}}
     DRAIN_PIZZAS={{pizzas}} DRAIN_KILLS={{kills}} cargo test --release --features kafka -p pizzeria --test kafka -- --nocapture drain::
 
 # The connection between six processes and Kafka is cut for 30 seconds under load.
 kafka-outage-test seconds="30":
-    cargo build --features kafka {{programs}}
+    cargo build --features kafka {{services}}
     OUTAGE_SECONDS={{seconds}} cargo test --features kafka -p pizzeria --test kafka -- --nocapture broker_gone::
 
 # Feeds everything that reads what others wrote with inputs that nobody thought of: `just fuzz batch --seconds 600`.
@@ -55,7 +56,7 @@ simulate *arguments:
 # Real faults under load, so many rounds each: kill -9, processes that stand still, disks that fill, dead letters redriven by
 # who is killed; on Kafka also brokers that go, and connections that are slow and cut. Nothing else may run.
 soak rounds="20":
-    cargo build --release --features kafka {{programs}}
+    cargo build --release --features kafka {{services}}
     KILL_ROUNDS={{rounds}} SOAK_ROUNDS={{rounds}} cargo test --release -p pizzeria --test pizzeria -- --nocapture --test-threads 1 kill:: faults_under_load:: redrive::poisoned
     KILL_ROUNDS={{rounds}} SOAK_ROUNDS={{rounds}} POISON_ORDERS=10000 cargo test --release --features kafka -p pizzeria --test kafka -- --nocapture --test-threads 1 kill:: broker_gone:: faults_under_load:: redrive::
 
@@ -89,13 +90,13 @@ bench-start *arguments:
 # The four stage services on Kafka against our own bare loop and Kafka Streams, in turn, on a broker of their own: Streams
 # with its defaults, and committing every 10 ms. Nothing else may run.
 bench-kafka *arguments:
-    cargo build --release --features kafka {{programs}} --package bare --package kafka-load
+    cargo build --release --features kafka {{stages}} --package bare --package kafka-load
     target/release/kafka-load compare --streams defaults --streams "commit.interval.ms=10 poll.ms=10 producer.linger.ms=0" {{arguments}}
 
 # What takes hours: Kafka Streams with each commit interval and number of threads, so that it is its best row that we are
 # measured against.
 bench-long:
-    cargo build --release --features kafka {{programs}} --package bare --package kafka-load
+    cargo build --release --features kafka {{stages}} --package bare --package kafka-load
     target/release/kafka-load compare --rounds 3 --streams-sweep --json benches/results/kafka-long.json
 
 # Draws the results in benches/results for docs/performance.md.

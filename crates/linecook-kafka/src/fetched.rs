@@ -1,7 +1,5 @@
 //! From messages to batches.
 
-use std::sync::Arc;
-
 use linecook_log::{Batch, BatchBuilder, Header, NewRecord, Offset, Result, Timestamp};
 
 use crate::{
@@ -44,9 +42,7 @@ impl<'a> Assembler<'a> {
         let Belonging { shared, timestamp, others } = belonging(self.runs, message, known)?;
         let partition = message.partition();
         let offset = Offset(u64::try_from(message.offset()).unwrap_or(0));
-        let is_next = |open: &Open| {
-            open.partition == partition && open.next == offset && is_same(open.shared.as_ref(), shared.as_ref())
-        };
+        let is_next = |open: &Open| open.partition == partition && open.next == offset && open.shared == shared;
         let mut before = None;
         if !self.open.as_ref().is_some_and(is_next) {
             before = self.finish();
@@ -68,14 +64,6 @@ impl<'a> Assembler<'a> {
     pub(crate) fn finish(&mut self) -> Option<Assembled> {
         let open = self.open.take()?;
         Some((open.partition, open.builder.finish(open.base, open.committed_at)))
-    }
-}
-
-/// Whether both come from the same commit, or both from others.
-fn is_same(one: Option<&Shared>, other: Option<&Shared>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
-        (one, other) => one.is_none() && other.is_none(),
     }
 }
 

@@ -48,9 +48,8 @@ pub(crate) fn digest(key: Option<&[u8]>, value: Option<&[u8]>) -> Digest {
 
 /// Whether a record may do without a header: what would have to be in it is in none, and none of its own is taken for it.
 fn may_follow(record: &Record<'_>) -> bool {
-    let has_one =
-        |record: &Record<'_>| record.headers.last().is_some_and(|last| last.name.as_bytes() == NAME.to_bytes());
-    record.timestamp.0 > 0 && !has_one(record)
+    let is_named_alike = record.headers.last().is_some_and(|last| last.name.as_bytes() == NAME.to_bytes());
+    record.timestamp.0 > 0 && !is_named_alike
 }
 
 /// The headers of the runs of a batch, which differ in their timestamps and followers.
@@ -61,7 +60,7 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// That of records of this origin, committed then.
+    /// Those of a batch of this origin, committed then.
     pub(crate) fn begin(&mut self, origin: &Origin, committed_at: Timestamp) {
         let out = &mut self.bytes;
         out.clear();
