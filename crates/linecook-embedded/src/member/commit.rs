@@ -13,7 +13,7 @@ impl EmbeddedMember {
     pub(super) fn prepare(&self, commit: &mut Commit) -> Result<Prepared> {
         let offsets = self.prepare_offsets(&commit.offsets)?;
         let rows = self.prepare_rows(std::mem::take(&mut commit.rows), &commit.offsets)?;
-        let stored_rows = (!rows.is_empty()).then(|| payload::store(&payload::encode_rows(&rows)));
+        let stored_rows = (!rows.is_empty()).then(|| payload::store_rows(&rows));
         let filled = commit.outputs.drain(..).filter(|output| !output.batch.is_empty());
         let outputs = filled.map(|Output { to, batch }| {
             let partition = self.engine.partition_id(&to)?;

@@ -1,5 +1,9 @@
 //! Making a batch.
 
+use std::cell::RefCell;
+
+use bytes::Bytes;
+
 use super::{Batch, COUNT_AT, HAS_HEADERS, HAS_KEY, HAS_SOURCE, HAS_TIMESTAMP, HAS_VALUE, Origin, VERSION};
 use crate::{Error, Header, NewRecord, Offset, Result, Timestamp};
 
@@ -41,7 +45,8 @@ pub struct BatchBuilder {
 impl BatchBuilder {
     /// An empty batch, with room for about `capacity_bytes` of records before it grows.
     pub fn new(origin: &Origin, capacity_bytes: usize) -> Self {
-        let mut bytes = Vec::with_capacity(512 + capacity_bytes);
+        let mut bytes = spare();
+        bytes.reserve(512 + capacity_bytes);
         bytes.push(VERSION);
         bytes.push(if origin.source.is_some() { HAS_SOURCE } else { 0 });
         bytes.extend(origin.attempt.to_le_bytes());
@@ -179,9 +184,38 @@ impl BatchBuilder {
             count: self.count,
             first_timestamp: self.first_timestamp,
             records_at: self.records_at,
-            bytes: self.bytes.into(),
+            bytes: exact(self.bytes),
         }
     }
+}
+
+/// How many buffers a thread keeps, and how large: as many as one commit of a worker usually fills, a partition each.
+const SPARES_MAX: usize = 8;
+const SPARE_BYTES_MAX: usize = 1 << 20;
+
+thread_local! {
+    /// Buffers of batches that are finished, for the next ones.
+    static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+fn spare() -> Vec<u8> {
+    SPARES.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// The bytes in memory of just their size, since batches stay in memory for a while. The buffer, which has grown by
+/// doubling, is kept for another one; a large one is cut instead.
+fn exact(mut buffer: Vec<u8>) -> Bytes {
+    if buffer.capacity() > SPARE_BYTES_MAX {
+        return buffer.into_boxed_slice().into();
+    }
+    let bytes = Bytes::copy_from_slice(&buffer);
+    buffer.clear();
+    SPARES.with_borrow_mut(|spares| {
+        if spares.len() < SPARES_MAX {
+            spares.push(buffer);
+        }
+    });
+    bytes
 }
 
 fn flag(is_set: bool, bit: u8) -> u8 {

@@ -25,8 +25,6 @@ struct Target {
     partition_count: u32,
     /// The slot of its partition 0.
     first_slot: usize,
-    /// About how large its next batch will be, by those before.
-    expected_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -72,7 +70,7 @@ impl Outputs {
         let targets: Vec<_> = targets
             .into_iter()
             .map(|(topic, partition_count)| {
-                let target = Target { topic, partition_count, first_slot, expected_bytes: 0 };
+                let target = Target { topic, partition_count, first_slot };
                 first_slot += partition_count as usize;
                 target
             })
@@ -206,10 +204,8 @@ impl Outputs {
                 continue;
             }
             builder.extend_source(last);
-            let target = &mut self.targets[to.0];
-            // Falls slowly, so that one small commit between large ones doesn't cost the next one its room.
-            target.expected_bytes = builder.size_bytes().max(target.expected_bytes / 2);
-            outputs.push(Output { to: TopicPartition::new(&target.topic, partition), batch: builder });
+            let to = TopicPartition::new(&self.targets[to.0].topic, partition);
+            outputs.push(Output { to, batch: builder });
         }
         self.clear();
         outputs
@@ -250,7 +246,7 @@ impl Outputs {
         let from = self.source.as_ref().map(|(from, _)| from.clone());
         let source = from.map(|from| Source { from, first: self.offset, last: self.offset });
         let origin = Origin { service: self.service.clone(), taken_at: self.taken_at, attempt: self.attempt, source };
-        let builder = BatchBuilder::new(&origin, self.targets[to.0].expected_bytes);
+        let builder = BatchBuilder::new(&origin, 0);
         self.batches.push(OpenBatch { to, partition, builder, last: self.offset, marked_at: 0 });
         self.slots[slot] = Some(self.batches.len() - 1);
         self.batches.len() - 1
