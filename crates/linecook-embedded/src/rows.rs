@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use linecook_log::{GroupName, Partition, Result, Row, Rows, Scan, TableName, Ticket, TopicPartition};
+use linecook_log::{GroupName, Partition, PartitionRows, Result, Row, Rows, Scan, TableName, Ticket, TopicPartition};
+use linecook_rows::Snapshot;
 
 use crate::{
+    catalog::TableId,
     open::Shared,
     payload,
     row_store::{as_log_error, collect, range},
@@ -19,17 +21,14 @@ pub(crate) struct EmbeddedRows {
 }
 
 impl Rows for EmbeddedRows {
-    fn get(&self, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
+    fn at_one_moment(
+        &self,
+        partition: Partition,
+        read: &mut dyn FnMut(&dyn PartitionRows) -> Result<()>,
+    ) -> Result<()> {
         let engine = self.log.engine()?;
-        let Some(table) = engine.table_id(&self.service, &self.table) else { return Ok(None) };
-        let key = payload::row_key(table, partition, key);
-        engine.store.read(|rows| rows.get(&key).map_err(as_log_error))
-    }
-
-    fn scan(&self, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
-        let engine = self.log.engine()?;
-        let Some(table) = engine.table_id(&self.service, &self.table) else { return Ok(Vec::new()) };
-        engine.store.read(|rows| collect(rows.scan(range(table, partition, scan)), scan.limit))
+        let Some(table) = engine.table_id(&self.service, &self.table) else { return read(&()) };
+        engine.store.read(|snapshot| read(&SnapshotRows { snapshot, table, partition }))
     }
 
     fn caught_up(&self, input: &TopicPartition) -> Result<Ticket> {
@@ -37,5 +36,21 @@ impl Rows for EmbeddedRows {
         let group = engine.group_id(&self.service)?;
         let partition = engine.partition_id(input)?;
         Ok(engine.seen(engine.consumed(group, partition)))
+    }
+}
+
+struct SnapshotRows<'a> {
+    snapshot: &'a Snapshot,
+    table: TableId,
+    partition: Partition,
+}
+
+impl PartitionRows for SnapshotRows<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        self.snapshot.get(payload::row_key(self.table, self.partition, key)).map_err(as_log_error)
+    }
+
+    fn scan(&self, scan: Scan<'_>) -> Result<Vec<Row>> {
+        collect(self.snapshot.scan(range(self.table, self.partition, scan)), scan.limit)
     }
 }

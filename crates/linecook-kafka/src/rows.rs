@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use linecook_log::{
-    Error, ErrorKind, GroupName, Partition, Result, Row, Rows, Scan, TableName, Ticket, TopicName, TopicPartition,
+    Error, ErrorKind, GroupName, Partition, PartitionRows, Result, Row, Rows, Scan, TableName, Ticket, TopicName,
+    TopicPartition,
 };
 
 use crate::{
@@ -37,12 +38,12 @@ impl KafkaRows {
 }
 
 impl Rows for KafkaRows {
-    fn get(&self, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
-        self.local(partition)?.get(key)
-    }
-
-    fn scan(&self, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
-        self.local(partition)?.scan(scan)
+    fn at_one_moment(
+        &self,
+        partition: Partition,
+        read: &mut dyn FnMut(&dyn PartitionRows) -> Result<()>,
+    ) -> Result<()> {
+        self.local(partition)?.at_one_moment(|rows| read(rows))
     }
 
     fn caught_up(&self, input: &TopicPartition) -> Result<Ticket> {

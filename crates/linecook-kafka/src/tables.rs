@@ -15,10 +15,10 @@ use std::{
 
 use bytes::Bytes;
 use linecook_log::{
-    Error, ErrorKind, GroupName, InstanceName, Offset, Partition, Result, Row, Scan, TableName, Timestamp, TopicName,
-    TopicPartition,
+    Error, ErrorKind, GroupName, InstanceName, Offset, Partition, PartitionRows, Result, Row, Scan, TableName,
+    Timestamp, TopicName, TopicPartition,
 };
-use linecook_rows::{KeyRange, Number, Store};
+use linecook_rows::{KeyRange, Number, Snapshot, Store};
 use parking_lot::{Mutex, RwLock};
 
 use crate::fault;
@@ -325,19 +325,16 @@ impl LocalTable {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        self.read(|store| store.get([ROW, key].concat()).map_err(rows_error))
+        self.at_one_moment(|rows| rows.get(key))
     }
 
     pub(crate) fn scan(&self, scan: Scan<'_>) -> Result<Vec<Row>> {
-        let mut range = KeyRange::prefix([ROW, scan.prefix].concat());
-        if let Some(after) = scan.after {
-            range = range.after([ROW, after].concat());
-        }
-        let own = |(key, value): (Bytes, Bytes)| (key.slice(ROW.len()..), value);
-        self.read(|store| {
-            let rows = store.scan(range).map_err(rows_error)?;
-            rows.take(scan.limit).map(|row| row.map(own).map_err(rows_error)).collect()
-        })
+        self.at_one_moment(|rows| rows.scan(scan))
+    }
+
+    /// What `read` makes of the rows as of now.
+    pub(crate) fn at_one_moment<T>(&self, read: impl FnOnce(&LocalRows) -> Result<T>) -> Result<T> {
+        self.read(|store| read(&LocalRows(store.snapshot().map_err(rows_error)?)))
     }
 
     fn read<T>(&self, read: impl FnOnce(&Store) -> Result<T>) -> Result<T> {
@@ -349,6 +346,24 @@ impl LocalTable {
         let closed = self.store.read().as_ref().map_or(Ok(()), Store::close);
         self.store.write().take();
         closed.map_err(rows_error)
+    }
+}
+
+/// The rows of a [`LocalTable`] as they were at one moment.
+pub(crate) struct LocalRows(Snapshot);
+
+impl PartitionRows for LocalRows {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        self.0.get([ROW, key].concat()).map_err(rows_error)
+    }
+
+    fn scan(&self, scan: Scan<'_>) -> Result<Vec<Row>> {
+        let mut range = KeyRange::prefix([ROW, scan.prefix].concat());
+        if let Some(after) = scan.after {
+            range = range.after([ROW, after].concat());
+        }
+        let own = |(key, value): (Bytes, Bytes)| (key.slice(ROW.len()..), value);
+        self.0.scan(range).take(scan.limit).map(|row| row.map(own).map_err(rows_error)).collect()
     }
 }
 

@@ -163,6 +163,7 @@ macro_rules! conformance_tests {
                 a_scan_goes_in_the_order_of_keys
                 tables_and_partitions_are_separate
                 the_outside_sees_a_durable_commit
+                what_is_read_at_one_moment_is_of_one_commit
                 a_reader_is_caught_up_when_the_input_is_consumed
                 rows_of_a_partition_not_owned_are_fenced
                 rows_belong_to_the_partitions_of_their_tables_topics

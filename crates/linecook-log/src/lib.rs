@@ -68,5 +68,5 @@ pub use member::{Assignment, Commit, Fetch, InputSpec, Member, MemberSpec, Outpu
 pub use names::{GroupName, InstanceName, Offset, Partition, TableName, TopicName, TopicPartition};
 pub use partitioner::partition_of;
 pub use record::{Header, Headers, NewRecord, Record};
-pub use rows::{Row, Rows, Scan};
+pub use rows::{PartitionRows, Row, Rows, Scan};
 pub use ticket::{Acknowledgement, Ticket};

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use linecook_log::{Batch, BatchBuilder, Clock, GroupName, NewRecord, Offset, Origin, Timestamp};
 
 pub(crate) use self::{
@@ -42,6 +43,11 @@ impl Clock for HandClock {
         self.asked.fetch_add(1, Ordering::SeqCst);
         Duration::from_millis(self.now_ms.load(Ordering::SeqCst))
     }
+}
+
+/// The value of the row of a state that has no items.
+pub(crate) fn state_row(state: &str) -> Bytes {
+    [&b"\x02\0\0\0\0\0\0\0\0"[..], state.as_bytes()].concat().into()
 }
 
 pub(crate) fn origin() -> Origin {

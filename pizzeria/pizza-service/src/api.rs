@@ -106,7 +106,7 @@ async fn body(api: &Arc<Api>, id: OrderId) -> Result<Option<String>, Problem> {
         Answer::Body(body) => Ok(Some(body)),
         Answer::Long => {
             let api = Arc::clone(api);
-            blocking(move || api.body(&id)).await
+            blocking(move || api.long_answer(&id)).await
         }
     }
 }
@@ -120,30 +120,33 @@ enum Answer {
 
 impl Api {
     fn short_answer(&self, id: &OrderId) -> Result<Answer, Problem> {
-        let Some(order) = self.orders.get(id)? else { return Ok(Answer::Unknown) };
-        if order.count > FEW_PIZZAS {
-            return Ok(Answer::Long);
-        }
-        Ok(self.body(id)?.map_or(Answer::Unknown, Answer::Body))
+        Ok(match self.orders.get_with_items_if(id, |order| order.count <= FEW_PIZZAS)? {
+            None => Answer::Unknown,
+            Some((_, None)) => Answer::Long,
+            Some((order, Some(pizzas))) => Answer::Body(body_of(*id, order.count, pizzas)),
+        })
     }
 
-    fn body(&self, id: &OrderId) -> Result<Option<String>, Problem> {
-        let Some(found) = self.orders.get_with_items(id)? else { return Ok(None) };
-        let (count, mut pizzas) = (found.state.count, found.items);
-        pizzas.sort_by_key(|pizza| pizza.number);
-        let status = if pizzas.len() == count as usize { "ready" } else { "baking" };
-        let size = pizzas.iter().map(|pizza| pizza.json.len() + 1).sum::<usize>();
-        let mut body = String::with_capacity(128 + size);
-        write!(body, r#"{{"id":"{id}","count":{count},"status":"{status}","pizzas":["#).expect("a String takes all");
-        for (index, pizza) in pizzas.iter().enumerate() {
-            if index > 0 {
-                body.push(',');
-            }
-            body.push_str(&pizza.json);
-        }
-        body.push_str("]}");
-        Ok(Some(body))
+    fn long_answer(&self, id: &OrderId) -> Result<Option<String>, Problem> {
+        let found = self.orders.get_with_items(id)?;
+        Ok(found.map(|found| body_of(*id, found.state.count, found.items)))
     }
+}
+
+fn body_of(id: OrderId, count: u32, mut pizzas: Vec<FinishedPizza>) -> String {
+    pizzas.sort_by_key(|pizza| pizza.number);
+    let status = if pizzas.len() == count as usize { "ready" } else { "baking" };
+    let size = pizzas.iter().map(|pizza| pizza.json.len() + 1).sum::<usize>();
+    let mut body = String::with_capacity(128 + size);
+    write!(body, r#"{{"id":"{id}","count":{count},"status":"{status}","pizzas":["#).expect("a String takes all");
+    for (index, pizza) in pizzas.iter().enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        body.push_str(&pizza.json);
+    }
+    body.push_str("]}");
+    body
 }
 
 /// Refuses an order that is known with another count. Where the table is not here, the first record wins all the same, and a

@@ -11,7 +11,9 @@ use super::{
     numbers::text_of,
     stage::Stage,
 };
-use crate::{Commit, ErrorKind, InputSpec, MemberSpec, Offset, Partition, Row, RowChange, Scan, TableName, Ticket};
+use crate::{
+    Commit, Error, ErrorKind, InputSpec, MemberSpec, Offset, Partition, Row, RowChange, Scan, TableName, Ticket,
+};
 
 const FIRST: Partition = Partition(0);
 
@@ -146,6 +148,34 @@ pub fn the_outside_sees_a_durable_commit(subject: &mut dyn Subject) {
     }
     fixture.wait(put(&mut consumer, &[(&stage.table, 0, b"k", None)]));
     assert_eq!(reader.get(FIRST, b"k").expect("a row can be read"), None);
+}
+
+/// A commit that becomes true between two reads is seen by neither.
+pub fn what_is_read_at_one_moment_is_of_one_commit(subject: &mut dyn Subject) {
+    let fixture = Fixture::open(subject, "rows-moment");
+    let stage = stage(&fixture, 1);
+    let table = &stage.table;
+    let reader = fixture.log.rows(&stage.group, table).expect("a reader of rows can be made");
+    let mut consumer = stage.join_alone(&fixture);
+    fixture.wait(put(&mut consumer, &[(table, 0, b"a", Some(b"1")), (table, 0, b"b", Some(b"1"))]));
+    let mut reads = 0;
+    let read = reader.at_one_moment(FIRST, &mut |rows| {
+        reads += 1;
+        assert_eq!(rows.get(b"a")?.as_deref(), Some(&b"1"[..]));
+        let changes: [Change<'_>; 3] =
+            [(table, 0, b"a", None), (table, 0, b"b", Some(b"2")), (table, 0, b"c", Some(b"2"))];
+        fixture.wait(put(&mut consumer, &changes));
+        assert_eq!(rows.get(b"b")?.as_deref(), Some(&b"1"[..]));
+        assert_eq!(rows.get(b"c")?, None);
+        assert_eq!(rows.scan(Scan::prefix(b""))?, as_rows(&[(b"a", b"1"), (b"b", b"1")]));
+        Ok(())
+    });
+    read.expect("rows can be read");
+    assert_eq!(reads, 1);
+    let now = as_rows(&[(b"b", b"2"), (b"c", b"2")]);
+    assert_eq!(reader.scan(FIRST, Scan::prefix(b"")).expect("rows can be scanned"), now);
+    let refused = reader.at_one_moment(FIRST, &mut |_| Err(Error::new(ErrorKind::Corrupt, "says who reads")));
+    refusal(refused, ErrorKind::Corrupt);
 }
 
 /// Not before, and then with its rows.

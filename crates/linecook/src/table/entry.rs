@@ -10,7 +10,7 @@ use crate::{
     worker::{KeyOwner, Outputs, TargetIndex},
 };
 
-/// The rows of one key since the last commit.
+/// What is known of one key since the last commit.
 #[derive(Debug)]
 pub(super) struct Rows<K, S> {
     pub(super) key: K,
@@ -19,14 +19,57 @@ pub(super) struct Rows<K, S> {
     pub(super) is_changed: bool,
     /// The record that first wrote the key, if it was not there.
     pub(super) written_by: Option<RecordOfFold>,
-    /// A row for each fold that has pushed.
-    pub(super) items: Vec<ItemsRow>,
+    pub(super) items: Items,
 }
 
 impl<K, S> Rows<K, S> {
-    /// Those of a key whose state is stored, or not.
-    pub(super) fn new(key: K, state: Option<S>) -> Self {
-        Self { key, was_stored: state.is_some(), state, is_changed: false, written_by: None, items: Vec::new() }
+    /// Those of a key whose state is stored with these items, or not at all.
+    pub(super) fn new(key: K, stored: Option<(S, Items)>) -> Self {
+        let was_stored = stored.is_some();
+        let (state, items) = stored.map_or_else(Default::default, |(state, items)| (Some(state), items));
+        Self { key, was_stored, state, is_changed: false, written_by: None, items }
+    }
+}
+
+/// The items of one key that a worker has in hand: the newest, and how many rows there are of others.
+#[derive(Debug, Default)]
+pub(super) struct Items {
+    pub(super) rows: u32,
+    /// Those in the row of the state, encoded.
+    beside_state: Vec<u8>,
+    /// Those pushed since the last commit, encoded.
+    pushed: Vec<u8>,
+}
+
+/// As many bytes of items lie beside their state at most. Beside it they are written again with each change of the state;
+/// in rows of their own each commit that pushes writes a row more, and who reads the entry has another to get.
+const BESIDE_STATE_BYTES: usize = 1024;
+
+impl Items {
+    pub(super) fn stored(rows: u32, beside_state: &[u8]) -> Self {
+        Self { rows, beside_state: beside_state.to_vec(), pushed: Vec::new() }
+    }
+
+    pub(super) fn is_changed(&self) -> bool {
+        !self.pushed.is_empty()
+    }
+
+    /// Takes up what was pushed. Returns the row that this adds, by its number, with its value.
+    pub(super) fn settle(&mut self) -> Option<(u32, Vec<u8>)> {
+        let pushed = std::mem::take(&mut self.pushed);
+        if self.beside_state.len() + pushed.len() <= BESIDE_STATE_BYTES {
+            self.beside_state.extend_from_slice(&pushed);
+            return None;
+        }
+        let row = (self.rows, layout::items_value([&self.beside_state, &pushed]));
+        self.rows += 1;
+        self.beside_state.clear();
+        Some(row)
+    }
+
+    /// Those that lie beside the state.
+    pub(super) fn beside_state(&self) -> &[u8] {
+        &self.beside_state
     }
 }
 
@@ -37,13 +80,6 @@ pub(super) struct RecordOfFold {
     pub(super) offset: Offset,
 }
 
-/// Items that the records of one fold have pushed, encoded.
-#[derive(Debug)]
-pub(super) struct ItemsRow {
-    pub(super) first: RecordOfFold,
-    pub(super) value: Vec<u8>,
-}
-
 /// What it takes to undo what one record did to one entry.
 #[derive(Debug)]
 pub(super) struct Undo<S> {
@@ -51,22 +87,14 @@ pub(super) struct Undo<S> {
     state: Option<Option<S>>,
     was_changed: bool,
     written_by: Option<RecordOfFold>,
-    items: Option<ItemsMark>,
+    pushed_bytes: usize,
     /// A state that is no longer needed, whose allocations serve the next copy.
     spare: Option<S>,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum ItemsMark {
-    /// The record has begun this row.
-    Begun { row: usize },
-    /// It has added to this row, which had that length.
-    Extended { row: usize, length: usize },
-}
-
 impl<S> Default for Undo<S> {
     fn default() -> Self {
-        Self { state: None, was_changed: false, written_by: None, items: None, spare: None }
+        Self { state: None, was_changed: false, written_by: None, pushed_bytes: 0, spare: None }
     }
 }
 
@@ -76,7 +104,7 @@ impl<S> Undo<S> {
         self.spare = self.state.take().flatten().or(self.spare.take());
         self.was_changed = rows.is_changed;
         self.written_by = rows.written_by;
-        self.items = None;
+        self.pushed_bytes = rows.items.pushed.len();
     }
 
     /// Back to the mark.
@@ -86,11 +114,7 @@ impl<S> Undo<S> {
         }
         rows.is_changed = self.was_changed;
         rows.written_by = self.written_by;
-        match self.items.take() {
-            None => {}
-            Some(ItemsMark::Begun { row }) => rows.items.truncate(row),
-            Some(ItemsMark::Extended { row, length }) => rows.items[row].value.truncate(length),
-        }
+        rows.items.pushed.truncate(self.pushed_bytes);
     }
 }
 
@@ -154,7 +178,7 @@ impl<K: Key, S: State, I: Event> Entry<'_, K, S, I> {
         }
     }
 
-    /// Adds an item under the key, behind those of earlier commits and of this topic's earlier records.
+    /// Adds an item under the key, behind those that are there.
     ///
     /// # Errors
     /// When the key has no state, since a state is what makes it known and lets it expire, or when the item's
@@ -163,8 +187,7 @@ impl<K: Key, S: State, I: Event> Entry<'_, K, S, I> {
         if self.rows.state.is_none() {
             return Err(Failure::reject("an item under a key that has no state"));
         }
-        let row = self.items_row();
-        layout::put_item(&mut self.rows.items[row].value, |out| item.encode(out))?;
+        layout::put_item(&mut self.rows.items.pushed, |out| item.encode(out))?;
         Ok(())
     }
 
@@ -207,21 +230,6 @@ impl<K: Key, S: State, I: Event> Entry<'_, K, S, I> {
 
     fn record(&self) -> RecordOfFold {
         RecordOfFold { fold: self.fold, offset: self.context.record.offset }
-    }
-
-    /// The row that this fold pushes to in this commit, noted in `undo`.
-    fn items_row(&mut self) -> usize {
-        let found = self.rows.items.iter().position(|row| row.first.fold == self.fold);
-        let row = found.unwrap_or_else(|| self.begin_items_row());
-        let length = self.rows.items[row].value.len();
-        let mark = if found.is_some() { ItemsMark::Extended { row, length } } else { ItemsMark::Begun { row } };
-        self.undo.items.get_or_insert(mark);
-        row
-    }
-
-    fn begin_items_row(&mut self) -> usize {
-        self.rows.items.push(ItemsRow { first: self.record(), value: layout::begun_value() });
-        self.rows.items.len() - 1
     }
 }
 

@@ -10,8 +10,8 @@ use linecook_log::{Error, ErrorKind, Member, Partition, Result, RowChange, Table
 
 use super::{
     DeclaredTable, Entry, TableInHand,
-    entry::{RecordOfFold, Rows, Undo},
-    layout::{self, Cause, Minute},
+    entry::{Items, RecordOfFold, Rows, Undo},
+    layout::{self, Cause, Minute, StateRow},
     touched::Touched,
 };
 use crate::{
@@ -159,17 +159,18 @@ impl<K: Key, S: State, I> EntriesInHand<K, S, I> {
     }
 
     fn load(&mut self, key: K, partition: Partition, member: &mut dyn Member) -> Result<usize> {
-        let stored = member.get(&self.table.name, partition, self.entries.row_key())?;
-        let state = stored.map(|value| self.decoded(&value)).transpose()?;
-        Ok(self.entries.insert(Rows::new(key, state)))
+        let value = member.get(&self.table.name, partition, self.entries.row_key())?;
+        let stored = value.map(|value| self.stored(&value)).transpose()?;
+        Ok(self.entries.insert(Rows::new(key, stored)))
     }
 
-    fn decoded(&self, value: &[u8]) -> Result<S> {
-        let body = layout::body(value)?;
-        guarded(|| Ok(S::decode(body)?)).map_err(|failure| {
+    fn stored(&self, value: &[u8]) -> Result<(S, Items)> {
+        let row = StateRow::read(value)?;
+        let state = guarded(|| Ok(S::decode(row.state)?)).map_err(|failure| {
             let text = format!("a state that cannot be read: table={} reason={failure}", self.table.name);
             Error::new(ErrorKind::Corrupt, text)
-        })
+        })?;
+        Ok((state, Items::stored(row.items_rows, row.items)))
     }
 
     /// One row for each partition in which keys were first written.
@@ -196,18 +197,17 @@ fn take_entry<K, S: State, I>(
     table: &EntryTable<K, S, I>,
     partition: Partition,
     state_key: Bytes,
-    rows: Rows<K, S>,
+    mut rows: Rows<K, S>,
     changes: &mut Vec<RowChange>,
 ) {
+    // Without a state nothing was pushed.
+    let Some(state) = rows.state.filter(|_| rows.is_changed || rows.items.is_changed()) else { return };
     let change =
         |key, value: Vec<u8>| RowChange { table: table.name.clone(), partition, key, value: Some(value.into()) };
-    // A row that was begun for an item that could not be encoded has none.
-    for items in rows.items.into_iter().filter(|items| layout::has_items(&items.value)) {
-        changes.push(change(layout::items_key(&state_key, table.cause(items.first)).into(), items.value));
+    if let Some((number, value)) = rows.items.settle() {
+        changes.push(change(layout::items_key(&state_key, number).into(), value));
     }
-    if let (Some(state), true) = (rows.state, rows.is_changed) {
-        let mut value = layout::begun_value();
-        state.encode(&mut value);
-        changes.push(change(state_key, value));
-    }
+    let mut value = layout::begun_state_value(rows.items.rows, rows.items.beside_state());
+    state.encode(&mut value);
+    changes.push(change(state_key, value));
 }

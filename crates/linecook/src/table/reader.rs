@@ -2,9 +2,11 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
-use linecook_log::{Error, ErrorKind, Partition, Result, Rows, Scan, Ticket, TopicName, TopicPartition, partition_of};
+use linecook_log::{
+    Error, ErrorKind, Partition, PartitionRows, Result, Rows, Scan, Ticket, TopicName, TopicPartition, partition_of,
+};
 
-use super::layout;
+use super::layout::{self, StateRow};
 use crate::{DecodeError, Event, Key, State, Topic};
 
 /// Reads a table from outside of its service's workers: what is durable, of finished commits only.
@@ -31,7 +33,7 @@ pub struct TableReader<K, S, I = ()> {
 pub struct Found<S, I> {
     /// Its state.
     pub state: S,
-    /// Its items: for each topic that they came from, in the order of its records.
+    /// Its items, in the order in which they were pushed.
     pub items: Vec<I>,
 }
 
@@ -50,22 +52,15 @@ impl<K: Key, S: State, I: Event> TableReader<K, S, I> {
     /// # Errors
     /// `Unavailable` when the key's partition is not here or not restored yet; `Corrupt`.
     pub fn get(&self, key: &K) -> Result<Option<S>> {
-        let Some((partition, place)) = self.place_of(key) else { return Ok(None) };
-        let value = self.rows.get(partition, &place.state_key)?;
-        value.map(|value| decoded(layout::body(&value)?, S::decode)).transpose()
+        Ok(self.get_with_items_if(key, |_| false)?.map(|(state, _)| state))
     }
 
-    /// The items of a key.
+    /// The items of a key, in the order in which they were pushed.
     ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn items(&self, key: &K) -> Result<Vec<I>> {
-        let Some((partition, place)) = self.place_of(key) else { return Ok(Vec::new()) };
-        let prefix = layout::items_prefix_beside(&place.state_key);
-        let rows = self.rows.scan(partition, Scan::prefix(&prefix))?;
-        let mut items = Vec::new();
-        rows.iter().try_for_each(|(_, value)| read_items(value, &mut items))?;
-        Ok(items)
+        Ok(self.get_with_items(key)?.map_or_else(Vec::new, |found| found.items))
     }
 
     /// State and items of a key, as of one moment.
@@ -73,17 +68,34 @@ impl<K: Key, S: State, I: Event> TableReader<K, S, I> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn get_with_items(&self, key: &K) -> Result<Option<Found<S, I>>> {
-        let Some((partition, place)) = self.place_of(key) else { return Ok(None) };
-        let prefix = &place.state_key[..place.prefix_bytes];
-        let (mut state, mut items) = (None, Vec::new());
-        for (row_key, value) in self.rows.scan(partition, Scan::prefix(prefix))? {
-            if layout::is_state(&row_key, place.prefix_bytes) {
-                state = Some(decoded(layout::body(&value)?, S::decode)?);
-            } else {
-                read_items(&value, &mut items)?;
-            }
-        }
-        Ok(state.map(|state| Found { state, items }))
+        let found = self.get_with_items_if(key, |_| true)?;
+        Ok(found.map(|(state, items)| Found { state, items: items.unwrap_or_default() }))
+    }
+
+    /// The state of a key, and its items where `wants_items` says of the state that they are wanted; all as of one moment.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_with_items_if(
+        &self,
+        key: &K,
+        wants_items: impl FnOnce(&S) -> bool,
+    ) -> Result<Option<(S, Option<Vec<I>>)>> {
+        let key = bytes_of(key);
+        let mut state_key = Vec::new();
+        // A key that is too long has no rows.
+        let Some(()) = layout::put_state_key(&key, &mut state_key) else { return Ok(None) };
+        let (mut wants_items, mut found) = (Some(wants_items), None);
+        self.rows.at_one_moment(self.partition(&key), &mut |rows| {
+            let Some(value) = rows.get(&state_key)? else { return Ok(()) };
+            let row = StateRow::read(&value)?;
+            let state = decoded(row.state, S::decode)?;
+            let is_wanted = wants_items.take().is_some_and(|wants_items| wants_items(&state));
+            let items = is_wanted.then(|| all_items(rows, &state_key, row)).transpose()?;
+            found = Some((state, items));
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// A ticket that is done when the table shows every record of the key that was acknowledged in `input` before this
@@ -97,14 +109,6 @@ impl<K: Key, S: State, I: Event> TableReader<K, S, I> {
     pub fn caught_up<V>(&self, input: &Topic<K, V>, key: &K) -> Result<Ticket> {
         let topic: TopicName = input.log_name();
         self.rows.caught_up(&TopicPartition { topic, partition: self.partition(&bytes_of(key)) })
-    }
-
-    /// Where the rows of a key are; `None` for a key that is too long to have any.
-    fn place_of(&self, key: &K) -> Option<(Partition, PlaceOfKey)> {
-        let bytes = bytes_of(key);
-        let mut state_key = Vec::new();
-        layout::put_state_key(&bytes, &mut state_key)?;
-        Some((self.partition(&bytes), PlaceOfKey { prefix_bytes: state_key.len() - 1, state_key }))
     }
 
     fn partition(&self, key: &[u8]) -> Partition {
@@ -124,20 +128,36 @@ impl<K, S, I> fmt::Debug for TableReader<K, S, I> {
     }
 }
 
-struct PlaceOfKey {
-    state_key: Vec<u8>,
-    /// Its part that all rows of the key begin with.
-    prefix_bytes: usize,
-}
-
 fn bytes_of<K: Key>(key: &K) -> Vec<u8> {
     let mut bytes = Vec::new();
     key.encode(&mut bytes);
     bytes
 }
 
-fn read_items<I: Event>(value: &[u8], items: &mut Vec<I>) -> Result<()> {
-    for item in layout::items(value)? {
+/// Of so many rows each is asked for by its key. More are searched for, which is one step from each to the next.
+const FEW_ROWS: u32 = 8;
+
+/// Those of an entry that is just being deleted may be gone, before its state.
+fn all_items<I: Event>(rows: &dyn PartitionRows, state_key: &[u8], state: StateRow<'_>) -> Result<Vec<I>> {
+    let mut items = Vec::new();
+    if state.items_rows <= FEW_ROWS {
+        for number in 0..state.items_rows {
+            if let Some(value) = rows.get(&layout::items_key(state_key, number))? {
+                read_items(layout::body(&value)?, &mut items)?;
+            }
+        }
+    } else {
+        let prefix = layout::items_prefix_beside(state_key);
+        for (_, value) in rows.scan(Scan::prefix(&prefix))? {
+            read_items(layout::body(&value)?, &mut items)?;
+        }
+    }
+    read_items(state.items, &mut items)?;
+    Ok(items)
+}
+
+fn read_items<I: Event>(encoded: &[u8], items: &mut Vec<I>) -> Result<()> {
+    for item in layout::items(encoded) {
         items.push(decoded(item?, I::decode)?);
     }
     Ok(())

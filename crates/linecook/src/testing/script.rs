@@ -9,10 +9,10 @@ use std::{
 use bytes::Bytes;
 use linecook_log::{
     Batch, BatchBuilder, Commit, Error, ErrorKind, GroupDescription, GroupName, GroupSpec, Log, Member, MemberSpec,
-    Offset, Partition, PartitionDescription, Poll, Result, Row, RowChange, Rows, Scan, Status, TableName, Ticket,
-    Timestamp, TopicDescription, TopicName, TopicPartition, TopicSpec,
+    Offset, Partition, PartitionDescription, PartitionRows, Poll, Result, Row, RowChange, Rows, Scan, Status,
+    TableName, Ticket, Timestamp, TopicDescription, TopicName, TopicPartition, TopicSpec,
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::at;
 
@@ -252,18 +252,33 @@ impl Member for ScriptedLog {
 }
 
 impl Rows for ScriptedLog {
-    fn get(&self, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
+    fn at_one_moment(
+        &self,
+        partition: Partition,
+        read: &mut dyn FnMut(&dyn PartitionRows) -> Result<()>,
+    ) -> Result<()> {
         let table = self.only_table();
-        Ok(self.0.lock().get(&table, partition, key))
-    }
-
-    fn scan(&self, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
-        let table = self.only_table();
-        Ok(self.0.lock().scan(&table, partition, scan))
+        read(&ScriptedRows { script: self.0.lock(), table, partition })
     }
 
     fn caught_up(&self, _input: &TopicPartition) -> Result<Ticket> {
         Ok(Ticket::done())
+    }
+}
+
+struct ScriptedRows<'a> {
+    script: MutexGuard<'a, Script>,
+    table: TableName,
+    partition: Partition,
+}
+
+impl PartitionRows for ScriptedRows<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        Ok(self.script.get(&self.table, self.partition, key))
+    }
+
+    fn scan(&self, scan: Scan<'_>) -> Result<Vec<Row>> {
+        Ok(self.script.scan(&self.table, self.partition, scan))
     }
 }
 

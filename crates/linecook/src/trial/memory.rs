@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use linecook_log::{
-    Batch, Commit, Member, Offset, Output, Partition, Poll, Result, Row, RowChange, Rows, Scan, TableName, Ticket,
-    Timestamp, TopicName, TopicPartition,
+    Batch, Commit, Member, Offset, Output, Partition, PartitionRows, Poll, Result, Row, RowChange, Rows, Scan,
+    TableName, Ticket, Timestamp, TopicName, TopicPartition,
 };
 use parking_lot::Mutex;
 
@@ -93,15 +93,26 @@ struct MemoryRows {
 }
 
 impl Rows for MemoryRows {
-    fn get(&self, _partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
-        Ok(self.memory.get(&self.table, key))
-    }
-
-    fn scan(&self, _partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
-        Ok(self.memory.scan(&self.table, scan))
+    fn at_one_moment(
+        &self,
+        _partition: Partition,
+        read: &mut dyn FnMut(&dyn PartitionRows) -> Result<()>,
+    ) -> Result<()> {
+        read(self)
     }
 
     fn caught_up(&self, _input: &TopicPartition) -> Result<Ticket> {
         Ok(Ticket::done())
+    }
+}
+
+/// Nobody commits while they are read: all of it is one thread's.
+impl PartitionRows for MemoryRows {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        Ok(self.memory.get(&self.table, key))
+    }
+
+    fn scan(&self, scan: Scan<'_>) -> Result<Vec<Row>> {
+        Ok(self.memory.scan(&self.table, scan))
     }
 }

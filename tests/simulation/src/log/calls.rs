@@ -1,12 +1,12 @@
 //! The calls of the log itself.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use linecook_log::{
     Batch, BatchBuilder, Error, GroupDescription, GroupName, GroupSpec, InputSpec, Log, Member, MemberSpec, Offset,
-    Partition, PartitionDescription, Result, Row, Rows, Scan, Status, TableName, Ticket, TopicDescription,
-    TopicPartition, TopicSpec,
+    Partition, PartitionDescription, PartitionRows, Result, Row, Rows, Scan, Status, TableName, Ticket,
+    TopicDescription, TopicPartition, TopicSpec,
 };
 
 use super::{Data, SimulatedLog, State, check_size, group::Unit, member::SimulatedMember};
@@ -202,18 +202,35 @@ struct SimulatedRows {
 }
 
 impl Rows for SimulatedRows {
-    fn get(&self, partition: Partition, key: &[u8]) -> Result<Option<Bytes>> {
-        let key = (self.service.clone(), self.table.clone(), partition, Bytes::copy_from_slice(key));
-        Ok(self.log.open_state()?.durable.rows.get(&key).cloned())
-    }
-
-    fn scan(&self, partition: Partition, scan: Scan<'_>) -> Result<Vec<Row>> {
-        Ok(self.log.open_state()?.durable.scan(&(self.service.clone(), self.table.clone(), partition), scan))
+    fn at_one_moment(
+        &self,
+        partition: Partition,
+        read: &mut dyn FnMut(&dyn PartitionRows) -> Result<()>,
+    ) -> Result<()> {
+        let of = (self.service.clone(), self.table.clone(), partition);
+        let rows = self.log.open_state()?.durable.scan(&of, Scan::prefix(b""));
+        read(&RowsOfMoment(rows.into_iter().collect()))
     }
 
     fn caught_up(&self, input: &TopicPartition) -> Result<Ticket> {
         let end = self.log.open_state()?.durable.end(input)?;
         let (service, input) = (self.service.clone(), input.clone());
         Ok(self.log.shared.ticket(move |state| state.durable.offset(&service, &input) >= end))
+    }
+}
+
+/// Copied, since others may commit while they are read.
+struct RowsOfMoment(BTreeMap<Bytes, Bytes>);
+
+impl PartitionRows for RowsOfMoment {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        Ok(self.0.get(key).cloned())
+    }
+
+    fn scan(&self, scan: Scan<'_>) -> Result<Vec<Row>> {
+        let rows = self.0.iter().map(|(key, value)| (key.clone(), value.clone()));
+        let rows =
+            rows.filter(|(key, _)| key.starts_with(scan.prefix) && scan.after.is_none_or(|after| key[..] > *after));
+        Ok(rows.take(scan.limit).collect())
     }
 }

@@ -6,7 +6,7 @@ use linecook_log::{Error, ErrorKind, Fetch, Offset, Poll};
 
 use crate::{
     Counter, FailurePolicy, Json, Limits, Service, Step, Table, Topic,
-    testing::{Fixture, at, fetch},
+    testing::{Fixture, at, fetch, state_row},
 };
 
 pub(super) const WORDS: Topic<String, String> = Topic::new("words");
@@ -62,7 +62,7 @@ fn a_fenced_worker_forgets_what_it_has_in_hand_and_polls_on() {
     assert_eq!(fixture.worker.health().report().assigned, [at("words/0")]);
     let made = fixture.handle([words("words/0", 0, &["a"])]);
     assert_eq!(made.offsets(), ["words/0:1"]);
-    assert_eq!(made.rows[0].value.as_deref(), Some(&b"\x01[\"a\"]"[..]), "what was fenced is not in it");
+    assert_eq!(made.rows[0].value, Some(state_row(r#"["a"]"#)), "what was fenced is not in it");
     assert_eq!(fixture.script().joins.len(), 1, "it stays in its group");
 }
 
@@ -106,7 +106,7 @@ fn after_an_unknown_outcome_it_joins_again_and_goes_on_from_what_the_log_says() 
     fixture.assign(&["words/0"]);
     // As if the commit had come about in part of its records: only what the log hands out is handled.
     let made = fixture.handle([Fetch { position: Offset(1), ..words("words/0", 0, &["a", "b"]) }]);
-    assert_eq!(made.rows[0].value.as_deref(), Some(&b"\x01[\"b\"]"[..]));
+    assert_eq!(made.rows[0].value, Some(state_row(r#"["b"]"#)));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_row_that_cannot_be_read_now_is_read_later_and_no_record_is_lost() {
     assert!(matches!(fixture.step(), Step::Blocked { .. }));
     assert_eq!(blocked(&fixture).as_deref(), Some("not now"));
     assert_eq!(fixture.step(), Step::Committed { record_count: 2 });
-    assert_eq!(fixture.last_made().rows[0].value.as_deref(), Some(&b"\x01[\"a\",\"b\"]"[..]));
+    assert_eq!(fixture.last_made().rows[0].value, Some(state_row(r#"["a","b"]"#)));
 }
 
 #[test]

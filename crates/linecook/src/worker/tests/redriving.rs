@@ -1,6 +1,6 @@
 //! What operators say about what waits.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use linecook_log::{BatchBuilder, Fetch, Header, NewRecord, Offset, TableName, Timestamp};
 
@@ -9,7 +9,7 @@ use super::{
     retrying::{A_WHILE, SHOUTED, TABLE, WORDS, after, parked, words},
 };
 use crate::{
-    Failure, FailurePolicy, Limits, Service, Step, Table,
+    Failure, FailurePolicy, Limits, Service, Step, Table, TableReader,
     dead_letters::{Action, Instruction},
     testing::{Fixture, Made, at, origin},
 };
@@ -76,7 +76,8 @@ fn an_entry_outlives_its_time_as_long_as_records_of_its_key_wait() {
     };
     fixture.handle([written(0, &[redrive])]);
     tried(&mut fixture);
-    assert_eq!(kept(&fixture), 4, "it has its item");
+    let entries: TableReader<String, u64, String> = TableReader::new(Arc::new(fixture.log.clone()), 1);
+    assert_eq!(entries.items(&"10".to_owned()).unwrap(), ["late"]);
     fixture.clock.advance(HOUR + HOUR);
     steps(&mut fixture, 6);
     assert_eq!(kept(&fixture), 2, "one entry, and when it expires");
