@@ -8,9 +8,9 @@ use std::time::Duration;
 pub struct Options {
     /// How large a segment file is. 64 MiB; at most an eighth of `retention_bytes`.
     pub segment_bytes: u64,
-    /// How much of the newest records is kept in memory, over all partitions. 64 MiB.
+    /// How much of the newest records is kept in memory, over all partitions. 32 MiB.
     pub hot_bytes: usize,
-    /// How much of row changes may wait to become visible before commits wait for them. 64 MiB.
+    /// How much of row changes may wait to become visible before commits wait for them. 32 MiB.
     pub pending_rows_bytes: usize,
     /// How much of appends may wait to be written before more are refused. 64 MiB.
     pub pending_appends_bytes: usize,
@@ -35,8 +35,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             segment_bytes: 64 << 20,
-            hot_bytes: 64 << 20,
-            pending_rows_bytes: 64 << 20,
+            hot_bytes: 32 << 20,
+            pending_rows_bytes: 32 << 20,
             pending_appends_bytes: 64 << 20,
             max_record_bytes: 1 << 20,
             retention: Some(Duration::from_hours(7 * 24)),

@@ -99,9 +99,10 @@ impl Tree {
                 Error::corrupt(format!("{message} panic={:?}", message_of(&*panic)))
             })?
             .map_err(|error| Error::tree(format!("open the tree: path={}", folder.display()), error))?;
-        // Tables of a memtable's size make L1 as large as the L0 tables that are merged into it: a merge rewrites about
-        // as much again as was flushed, and is short, so that a flush does not wait long for it.
-        let strategy = Leveled::default().with_table_target_size(sizes.memtable_bytes.max(1));
+        // A flush waits for the merge that goes on, and so do the rows that come in meanwhile, in memory. Four memtables are
+        // merged into all of L1, which has the size of four tables; into L2 goes a table at a time. So tables are smaller than
+        // memtables, that merges are short.
+        let strategy = Leveled::default().with_table_target_size((sizes.memtable_bytes / 4).max(1));
         Ok(Self { inner, folder, stamps, strategy: Arc::new(strategy) })
     }
 

@@ -189,33 +189,41 @@ impl BatchBuilder {
     }
 }
 
-/// How many buffers a thread keeps, and how large: as many as one commit of a worker usually fills, a partition each.
-const SPARES_MAX: usize = 8;
+/// How much a thread keeps in buffers: about what one commit of a worker fills, a partition each.
 const SPARE_BYTES_MAX: usize = 1 << 20;
 
 thread_local! {
     /// Buffers of batches that are finished, for the next ones.
-    static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static SPARES: RefCell<Spares> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Spares {
+    buffers: Vec<Vec<u8>>,
+    bytes: usize,
 }
 
 fn spare() -> Vec<u8> {
-    SPARES.with_borrow_mut(Vec::pop).unwrap_or_default()
+    SPARES.with_borrow_mut(|spares| {
+        let buffer = spares.buffers.pop().unwrap_or_default();
+        spares.bytes -= buffer.capacity();
+        buffer
+    })
 }
 
 /// The bytes in memory of just their size, since batches stay in memory for a while. The buffer, which has grown by
-/// doubling, is kept for another one; a large one is cut instead.
+/// doubling, is kept for another one, or cut where that would be too much.
 fn exact(mut buffer: Vec<u8>) -> Bytes {
-    if buffer.capacity() > SPARE_BYTES_MAX {
-        return buffer.into_boxed_slice().into();
-    }
-    let bytes = Bytes::copy_from_slice(&buffer);
-    buffer.clear();
     SPARES.with_borrow_mut(|spares| {
-        if spares.len() < SPARES_MAX {
-            spares.push(buffer);
+        if spares.bytes + buffer.capacity() > SPARE_BYTES_MAX {
+            return buffer.into_boxed_slice().into();
         }
-    });
-    bytes
+        let bytes = Bytes::copy_from_slice(&buffer);
+        buffer.clear();
+        spares.bytes += buffer.capacity();
+        spares.buffers.push(buffer);
+        bytes
+    })
 }
 
 fn flag(is_set: bool, bit: u8) -> u8 {
