@@ -93,9 +93,14 @@ bench-kafka *arguments:
     cargo build --release --features kafka {{stages}} --package bare --package kafka-load
     target/release/kafka-load compare --streams defaults --streams "commit.interval.ms=10 poll.ms=10 producer.linger.ms=0" {{arguments}}
 
-# What takes hours: Kafka Streams with each commit interval and number of threads, so that it is its best row that we are
-# measured against.
-bench-long:
+# What an order costs, and how long a look at one takes, with ten million stored: a quarter of an hour.
+bench-growth *arguments:
+    cargo build --release -p pizzeria -p load
+    target/release/load growth {{arguments}}
+
+# What takes hours: that, and Kafka Streams with each commit interval and number of threads, so that it is its best row that
+# we are measured against.
+bench-long: (bench-growth "--json" "benches/results/growth.json")
     cargo build --release --features kafka {{stages}} --package bare --package kafka-load
     target/release/kafka-load compare --rounds 3 --streams-sweep --json benches/results/kafka-long.json
 

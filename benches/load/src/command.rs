@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use load::{Outages, Patience};
 
-use crate::{compare::Compare, output, start::Start};
+use crate::{compare::Compare, growth::Growth, output, start::Start};
 
 /// Put a pizzeria under load, measure it, and hold it to its word.
 ///
@@ -27,6 +27,7 @@ pub(crate) struct Command {
 enum Other {
     Audit(audit::Audit),
     Compare(Compare),
+    Growth(Growth),
     Start(Start),
 }
 
@@ -56,6 +57,7 @@ impl Command {
             None => self.run.run(),
             Some(Other::Audit(audit)) => audit.run(),
             Some(Other::Compare(compare)) => compare.run(),
+            Some(Other::Growth(growth)) => growth.run(),
             Some(Other::Start(start)) => start.run(),
         };
         outcome.unwrap_or_else(|error| output::failure(&*error))

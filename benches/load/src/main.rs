@@ -3,6 +3,7 @@
 mod clock;
 mod command;
 mod compare;
+mod growth;
 mod output;
 mod runtime;
 mod server;

@@ -47,6 +47,11 @@ impl Server {
         Client::new(self.target.clone(), START_WITHIN).wait_until_ready().await
     }
 
+    /// The CPU time that it has used so far, all its threads together.
+    pub(crate) fn cpu_time(&self) -> std::io::Result<Duration> {
+        bench_report::cpu_time_of(self.child.id())
+    }
+
     /// The most memory that it has had so far, in MiB.
     pub(crate) fn peak_memory_mib(&self) -> Result<f64, Box<dyn Error>> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

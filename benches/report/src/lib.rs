@@ -5,6 +5,7 @@
 
 mod file;
 mod machine;
+mod process;
 mod spread;
 
-pub use self::{file::write, machine::Machine, spread::Spread};
+pub use self::{file::write, machine::Machine, process::cpu_time_of, spread::Spread};

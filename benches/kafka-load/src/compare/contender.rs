@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bench_report::cpu_time_of;
 use kafka_broker::{Label, LabelledProcess, Look, Screen};
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
@@ -131,7 +132,7 @@ impl Contender {
 impl Running {
     /// What they have used so far, all their threads together.
     pub(super) fn cpu_time(&self) -> Result<Duration> {
-        self.processes.iter().map(|process| cpu_time_of(process.id())).sum()
+        self.processes.iter().map(|process| Ok(cpu_time_of(process.id())?)).sum()
     }
 
     pub(super) fn end(&mut self) -> Result<()> {
@@ -152,16 +153,6 @@ impl Running {
         }
         Ok(())
     }
-}
-
-/// User and system time of a process, from the fields behind its name, which may itself have spaces.
-fn cpu_time_of(process: u32) -> Result<Duration> {
-    let text = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    let unknown = || format!("not what Linux says of a process: {text}");
-    let fields: Vec<&str> = text.rsplit(')').next().ok_or_else(unknown)?.split_whitespace().collect();
-    let [user, system] = [11, 12].map(|index| fields.get(index).and_then(|field| field.parse::<u64>().ok()));
-    let ticks = user.zip(system).map(|(user, system)| user + system).ok_or_else(unknown)?;
-    Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
 }
 
 fn own_folder(parent: &Path, name: &str) -> Result<PathBuf> {
