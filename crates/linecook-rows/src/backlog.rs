@@ -6,7 +6,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// How many sealed memtables may wait while more rows are taken. One is being flushed, the second covers a flush that
-/// has to wait for a merge. So a store holds at most three full memtables (and what one commit has too much).
+/// has to wait for a merge, which pauses for flushes as long as not too many of them wait to be merged. So a store holds at most three full memtables (and what one commit has too much).
 const SEALED_MAX: usize = 2;
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
@@ -170,6 +170,12 @@ impl Backlog {
                 None => self.work.wait(&mut state),
             }
         }
+    }
+
+    /// The oldest sealed memtable, if it is time to flush it.
+    pub(crate) fn due_flush(&self) -> Option<Sealed> {
+        let state = self.state.lock();
+        state.sealed.front().filter(|_| state.end.is_none() && state.is_flush_due()).cloned()
     }
 
     /// Waits for the time of the next attempt, or for somebody in a hurry.

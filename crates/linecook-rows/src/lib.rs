@@ -19,7 +19,8 @@
 //! * A row carries the [`Number`] of the commit that wrote it; a reader sees the rows as of one number.
 //! * The owner of the log calls [`Store::apply`] for each commit, in order, *once the log can no longer lose it*; after
 //!   a restart it begins behind [`Store::persisted`]. A [`Snapshot`] or a scan sees whole commits.
-//! * Memtables that are full are written out, and tables merged, by one maintenance thread that the store owns.
+//! * Memtables that are full are written out, and tables merged, by one maintenance thread that the store owns. Merges pause
+//!   for memtables.
 //!
 //! The tree under it is the crate `lsm-tree`; `tree.rs` is the only file that knows what is peculiar about it.
 //!
@@ -49,6 +50,7 @@ mod folder;
 mod layout;
 mod maintenance;
 mod overlay;
+mod pause;
 mod range;
 mod snapshot;
 mod store;

@@ -8,6 +8,7 @@ use crate::{
     tree::{Compacted, message_of},
 };
 use std::{
+    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::{Builder, JoinHandle},
@@ -64,9 +65,24 @@ impl Shared {
         }
     }
 
+    /// What is done in a pause of a merge: the memtables that are due are flushed.
+    pub(crate) fn flush_due(&self) -> ControlFlow<()> {
+        while let Some(sealed) = self.backlog.due_flush().filter(|_| self.tree.has_room()) {
+            if let Err(error) = self.flush(&sealed) {
+                *self.end_of_merge.lock() = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     fn compact(&self) -> Result<(), Error> {
         let retain = self.readers.retain(self.tree.highest_in_tables());
-        match self.tree.compact(retain) {
+        let outcome = self.tree.compact(retain);
+        if let Some(error) = self.end_of_merge.lock().take() {
+            return Err(error);
+        }
+        match outcome {
             Ok(Compacted::Some) => {
                 self.report_installed();
                 self.backlog.compacted(true);

@@ -4,6 +4,7 @@ use crate::{
     Error, KeyRange, Number, Rows, Snapshot,
     backlog::Backlog,
     maintenance,
+    pause::Pause,
     snapshot::Readers,
     tree::{Sizes, Tree},
     writer::Writer,
@@ -12,8 +13,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use std::{
     fmt,
+    ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock, Weak},
     thread::JoinHandle,
 };
 
@@ -54,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) tree: Tree,
     pub(crate) readers: Readers,
     pub(crate) backlog: Backlog,
+    /// Why the store did not survive a pause of the merge that goes on.
+    pub(crate) end_of_merge: Mutex<Option<Error>>,
     pub(crate) installed: Option<Installed>,
 }
 
@@ -95,7 +99,8 @@ impl Store {
     pub fn open(folder: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
         let folder = folder.as_ref();
         let sizes = Sizes { memtable_bytes: options.memtable_bytes, cache_bytes: options.cache_bytes };
-        let tree = Tree::open(folder, &sizes)?;
+        let (of_pause, pause) = pause_of_store();
+        let tree = Tree::open(folder, &sizes, pause)?;
         let persisted = tree.persisted()?;
         let writer = Writer::new(tree.active_memtable(), persisted);
         let shared = Arc::new(Shared {
@@ -103,8 +108,10 @@ impl Store {
             tree,
             readers: Readers::new(persisted),
             backlog: Backlog::new(persisted),
+            end_of_merge: Mutex::default(),
             installed: options.installed,
         });
+        of_pause.get_or_init(|| Arc::downgrade(&shared));
         Ok(Self {
             maintenance: Mutex::new(Some(maintenance::start(Arc::clone(&shared))?)),
             shared,
@@ -262,6 +269,14 @@ impl Drop for Store {
         self.shared.end(Error::closed());
         join(self.maintenance.get_mut().take());
     }
+}
+
+/// The pause of a store's merges, and the place for that store, which is made of the tree that has the pause.
+fn pause_of_store() -> (Arc<OnceLock<Weak<Shared>>>, Pause) {
+    let place: Arc<OnceLock<Weak<Shared>>> = Arc::default();
+    let of_pause = Arc::clone(&place);
+    let pause = move || of_pause.get().and_then(Weak::upgrade).map_or(ControlFlow::Continue(()), |it| it.flush_due());
+    (place, Arc::new(pause))
 }
 
 /// Waits for the thread to be done with the folder. It catches its panics itself.

@@ -15,7 +15,10 @@
 //!    Inserts through the tree would wait for the disk. The writer keeps the memtable itself, and flushes run on a
 //!    thread of their own.
 
-use crate::{Error, ErrorKind, Number, folder, layout};
+use crate::{
+    Error, ErrorKind, Number, folder, layout,
+    pause::{Pause, pauses},
+};
 use bytes::Bytes;
 use lsm_tree::{
     AbstractTree, AnyTree, Cache, Config, Guard, InternalValue, Memtable, SequenceNumberCounter, TableId,
@@ -54,6 +57,9 @@ pub(crate) enum Compacted {
 /// they use themselves, so the older ones are not needed; they would keep flushed memtables in memory.
 const FORGET_OLD_VERSIONS: u64 = 1;
 
+/// As many flushed memtables wait to be merged, while something else is merged. Four are when a merge of them begins.
+const L0_RUNS_MAX: usize = 12;
+
 pub(crate) struct Tree {
     inner: AnyTree,
     folder: PathBuf,
@@ -70,19 +76,19 @@ pub(crate) struct Sizes {
 
 impl Tree {
     /// Opens the tree in a store's folder, or makes one.
-    pub(crate) fn open(store_folder: &Path, sizes: &Sizes) -> Result<Self, Error> {
+    pub(crate) fn open(store_folder: &Path, sizes: &Sizes, pause: Pause) -> Result<Self, Error> {
         match folder::inspect(store_folder)? {
-            folder::Found::Store => Self::open_files(store_folder, sizes),
+            folder::Found::Store => Self::open_files(store_folder, sizes, pause),
             folder::Found::Nothing => {
                 folder::begin(store_folder)?;
-                let tree = Self::open_files(store_folder, sizes)?;
+                let tree = Self::open_files(store_folder, sizes, pause)?;
                 folder::finish(store_folder)?;
                 Ok(tree)
             }
         }
     }
 
-    fn open_files(store_folder: &Path, sizes: &Sizes) -> Result<Self, Error> {
+    fn open_files(store_folder: &Path, sizes: &Sizes, pause: Pause) -> Result<Self, Error> {
         let folder = folder::tree_of(store_folder);
         let stamps = SequenceNumberCounter::default();
         let visible = SequenceNumberCounter::default();
@@ -90,7 +96,8 @@ impl Tree {
         // ten bits a key (most first writes of a row ask for it before it exists), lz4 below L0 (what a flush writes
         // is soon merged, so it is not worth the time).
         let config = Config::new(&folder, stamps.clone(), visible)
-            .use_cache(Arc::new(Cache::with_capacity_bytes(sizes.cache_bytes)));
+            .use_cache(Arc::new(Cache::with_capacity_bytes(sizes.cache_bytes)))
+            .with_compaction_filter_factory(Some(pauses(pause)));
         // The tree asserts much of what it reads, so damage is as likely to panic as to be an error. Nothing of the
         // half-open tree is used afterwards.
         let inner = catch_unwind(AssertUnwindSafe(|| config.open()))
@@ -99,9 +106,8 @@ impl Tree {
                 Error::corrupt(format!("{message} panic={:?}", message_of(&*panic)))
             })?
             .map_err(|error| Error::tree(format!("open the tree: path={}", folder.display()), error))?;
-        // A flush waits for the merge that goes on, and so do the rows that come in meanwhile, in memory. Four memtables are
-        // merged into all of L1, which has the size of four tables; into L2 goes a table at a time. So tables are smaller than
-        // memtables, that merges are short.
+        // Four memtables are merged into all of L1, which has the size of four tables; into L2 goes a table at a time. So
+        // tables are smaller than memtables, that merges are short.
         let strategy = Leveled::default().with_table_target_size((sizes.memtable_bytes / 4).max(1));
         Ok(Self { inner, folder, stamps, strategy: Arc::new(strategy) })
     }
@@ -149,15 +155,26 @@ impl Tree {
     ///
     /// The tree's own `flush` takes whatever is sealed when it begins. That may be more than what the caller has looked
     /// at when it chose `retain`, and would make that choice wrong; so the steps of it are taken here.
+    ///
+    /// It may be called in a [pause](crate::pause) of a merge: what is merged was chosen before.
     pub(crate) fn flush(&self, sealed: &Memtable, retain: Retain) -> Result<(), Error> {
         let first_table = self.inner.next_table_id();
         let flush = || {
             let rows = retained(sealed.iter(), retain).map(Ok);
             let (tables, _) = self.inner.flush_to_tables(rows)?.unwrap_or_default();
             self.stamps.set(0);
-            self.inner.register_tables(&tables, None, None, &[sealed.id()], FORGET_OLD_VERSIONS)
+            self.inner.register_tables(&tables, None, None, &[sealed.id()], FORGET_OLD_VERSIONS)?;
+            // For the merge that may go on.
+            self.stamps.set(0);
+            Ok(())
         };
         flush().map_err(|error| self.after_failure("flush a memtable", first_table, error))
+    }
+
+    /// Whether one more memtable may be flushed before what was flushed is merged. Each is one more table that every read
+    /// looks into, and the next merge takes all of them.
+    pub(crate) fn has_room(&self) -> bool {
+        self.inner.l0_run_count() < L0_RUNS_MAX
     }
 
     /// Makes one step of compaction.
@@ -259,54 +276,4 @@ pub(crate) fn message_of(panic: &(dyn Any + Send)) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use lsm_tree::ValueType;
-    use tempfile::{TempDir, tempdir};
-
-    fn open() -> (TempDir, Tree) {
-        let folder = tempdir().unwrap();
-        let sizes = Sizes { memtable_bytes: 1024, cache_bytes: 1024 };
-        let tree = Tree::open(folder.path(), &sizes).unwrap();
-        (folder, tree)
-    }
-
-    /// Writes two versions of a row and flushes them.
-    fn flush_two_versions(tree: &Tree, retain: Retain, numbers: [u64; 2]) {
-        for number in numbers {
-            let row = InternalValue::from_components("key", "value", number, ValueType::Value);
-            tree.active_memtable().insert(row);
-        }
-        tree.flush(&tree.rotate().unwrap(), retain).unwrap();
-    }
-
-    #[test]
-    fn superseded_versions_are_dropped_when_no_reader_needs_them() {
-        let (_folder, tree) = open();
-        flush_two_versions(&tree, Retain::All, [1, 2]);
-        assert_eq!(tree.inner.approximate_len(), 2);
-        flush_two_versions(&tree, Retain::Newest, [3, 4]);
-        assert_eq!(tree.inner.approximate_len(), 3);
-    }
-
-    /// The tree forgets its old versions, with the memtables in them, below the watermark only. A reader who makes us
-    /// pass 0 would let memory grow with each flush.
-    #[test]
-    fn old_versions_are_forgotten_although_rows_are_retained() {
-        let (_folder, tree) = open();
-        for number in 0..10 {
-            flush_two_versions(&tree, Retain::All, [2 * number + 1, 2 * number + 2]);
-            while tree.compact(Retain::All).unwrap() == Compacted::Some {}
-            assert_eq!(tree.inner.version_free_list_len(), 0);
-        }
-        assert_eq!(tree.inner.approximate_len(), 20);
-    }
-
-    #[test]
-    fn tables_without_a_marker_are_corrupt() {
-        let (_folder, tree) = open();
-        assert_eq!(tree.persisted().unwrap(), Number(0));
-        flush_two_versions(&tree, Retain::All, [1, 2]);
-        assert_eq!(tree.persisted().unwrap_err().kind(), ErrorKind::Corrupt);
-    }
-}
+mod tests;
