@@ -12,7 +12,7 @@ use lsm_tree::compaction::{
 use std::{io, ops::ControlFlow, panic::AssertUnwindSafe, sync::Arc};
 
 /// After how many rows a merge pauses.
-const EVERY_ROWS: u32 = 64;
+const EVERY_ROWS: u32 = 16;
 
 /// What is done in a pause. `Break` ends the merge: the store is over.
 pub(crate) type Pause = Arc<dyn Fn() -> ControlFlow<()> + Send + Sync>;
