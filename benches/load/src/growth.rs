@@ -113,11 +113,10 @@ struct Grown<'a> {
 }
 
 impl Grown<'_> {
-    /// Until so many are stored; some of them are remembered, at even distances.
+    /// Until so many are stored; some of them are remembered, some after each run.
     async fn fill(&mut self, stored: u64) -> Result<(), Box<dyn Error>> {
         let step = (stored / REMEMBERED).max(1);
         let mut client = Client::new(self.server.target.clone(), Patience::default());
-        self.remembered.clear();
         while self.stored < stored {
             // A run begins and ends with fewer clients, so runs are long, and a few orders are remembered after each.
             let run = (step * 50).min(stored - self.stored);
@@ -136,6 +135,9 @@ impl Grown<'_> {
         let orders_per_second = self.place(order_count).await?;
         let cpu = self.server.cpu_time()?.saturating_sub(before);
         let mut times = self.look_at_all().await?;
+        if times.is_empty() {
+            return Err("too few orders to remember any".into());
+        }
         times.sort();
         let at = |percent: usize| u64::try_from(times[times.len() * percent / 100].as_micros()).unwrap_or(u64::MAX);
         #[expect(clippy::cast_precision_loss, reason = "nobody orders so many")]

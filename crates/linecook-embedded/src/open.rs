@@ -70,6 +70,7 @@ fn open_rows(folder: &Path, options: &Options, files: &dyn Files, installed: Opt
             memtable_bytes: options.memtable_bytes,
             cache_bytes: options.row_cache_bytes,
             installed: installed.clone(),
+            ..Default::default()
         };
         Store::open(folder, options)
     };

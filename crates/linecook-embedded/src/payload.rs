@@ -42,10 +42,10 @@ pub(crate) fn store(raw: &Bytes) -> Stored {
 /// Rows as a part of the payload. See [`put_rows`].
 pub(crate) fn store_rows(rows: &[FullRow]) -> Stored {
     SCRATCH.with_borrow_mut(|Scratch { rows: raw, compressor }| {
-        raw.clear();
         put_rows(rows, raw);
         let compressed = compressor.compressed(raw);
         let stored = stored(raw.len(), compressed.unwrap_or_else(|| Bytes::copy_from_slice(raw)));
+        raw.clear();
         raw.shrink_to(SCRATCH_BYTES_KEPT);
         stored
     })

@@ -32,6 +32,9 @@ const MEMTABLE_BYTES: u64 = 8 << 20;
 /// How much of its older rows is cached.
 const CACHE_BYTES: u64 = 4 << 20;
 
+/// How many files of tables each partition has open: there may be many partitions.
+const OPEN_FILES: usize = 16;
+
 /// What the keys of rows begin with in a store; what is known about them begins otherwise.
 const ROW: &[u8] = b"r";
 /// When the newest rows were written, milliseconds since 1970, i64, little-endian.
@@ -223,8 +226,12 @@ fn remove_others(parent: &Path, kept: &Path) -> std::io::Result<()> {
 }
 
 fn open_store(folder: &Path) -> Result<Store> {
-    let mut options = linecook_rows::Options::default();
-    (options.memtable_bytes, options.cache_bytes) = (MEMTABLE_BYTES, CACHE_BYTES);
+    let options = linecook_rows::Options {
+        memtable_bytes: MEMTABLE_BYTES,
+        cache_bytes: CACHE_BYTES,
+        open_files: OPEN_FILES,
+        installed: None,
+    };
     match Store::open(folder, options.clone()) {
         // The changelog has everything: a damaged cache is thrown away.
         Err(error) if error.kind() == linecook_rows::ErrorKind::Corrupt => {

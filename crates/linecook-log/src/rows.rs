@@ -32,7 +32,8 @@ pub trait Rows: Send + Sync {
     /// Calls `read` once with the rows of a partition as they are now, for several reads that agree with each other: what
     /// is committed meanwhile is not seen in there.
     ///
-    /// The log keeps what may be asked for until that returns; so it is for a request, not for longer.
+    /// The log keeps what may be asked for until that returns, and cannot let go of the rows. So it is for a request, not for
+    /// longer; and in there nothing else of the log is called or waited for, which might wait for just that.
     ///
     /// # Errors
     /// `Unavailable` when the partition is not here or not restored yet; `Closed`; and what `read` returns.

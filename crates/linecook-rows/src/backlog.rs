@@ -6,8 +6,9 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// How many sealed memtables may wait while more rows are taken. One is being flushed, the second covers a flush that
-/// has to wait for a merge, which pauses for flushes as long as not too many of them wait to be merged. So a store holds
-/// at most three full memtables (and what one commit has too much).
+/// has to wait for a merge, which pauses for flushes as long as not too many of them wait to be merged. So at most
+/// three full memtables wait (and what one commit has too much); the tree may hold one more that was flushed, until the
+/// merge is done in which it was.
 const SEALED_MAX: usize = 2;
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);

@@ -65,24 +65,19 @@ impl Shared {
         }
     }
 
-    /// What is done in a pause of a merge: the memtables that are due are flushed.
+    /// What is done in a pause of a merge: the memtables that are due are flushed. When the store is over, the merge ends.
     pub(crate) fn flush_due(&self) -> ControlFlow<()> {
         while let Some(sealed) = self.backlog.due_flush().filter(|_| self.tree.has_room()) {
             if let Err(error) = self.flush(&sealed) {
-                *self.end_of_merge.lock() = Some(error);
-                return ControlFlow::Break(());
+                self.end(error);
             }
         }
-        ControlFlow::Continue(())
+        if self.backlog.check_open().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
     fn compact(&self) -> Result<(), Error> {
         let retain = self.readers.retain(self.tree.highest_in_tables());
-        let outcome = self.tree.compact(retain);
-        if let Some(error) = self.end_of_merge.lock().take() {
-            return Err(error);
-        }
-        match outcome {
+        match self.tree.compact(retain) {
             Ok(Compacted::Some) => {
                 self.report_installed();
                 self.backlog.compacted(true);

@@ -2,8 +2,9 @@
 //!
 //! A merge takes seconds, and a memtable that is full meanwhile has to be written out, or the rows that come in wait in
 //! memory, and after them the commits. With a thread of its own for that, each would have to reckon with the other's files.
-//! Instead the merge pauses: the tree asks about each row that it merges whether to keep it, with none of its locks held,
-//! and every so many rows somebody else gets to work there first.
+//! Instead the merge pauses: the tree asks about each row that it keeps whether to keep it, with none of its locks held, and
+//! every so many rows somebody else gets to work there first. It does not ask about deleted rows, nor about versions that are
+//! superseded; a long stretch of them is a merge without a pause.
 
 use lsm_tree::compaction::{
     Factory, ItemAccessor, Verdict,
@@ -11,7 +12,7 @@ use lsm_tree::compaction::{
 };
 use std::{io, ops::ControlFlow, panic::AssertUnwindSafe, sync::Arc};
 
-/// After how many rows a merge pauses.
+/// After how many rows a merge pauses. Rows have up to some 30 KiB, and a pause in which nothing is due costs a lock.
 const EVERY_ROWS: u32 = 16;
 
 /// What is done in a pause. `Break` ends the merge: the store is over.

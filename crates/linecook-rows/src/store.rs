@@ -26,18 +26,20 @@ pub type Installed = Arc<dyn Fn(&Path) + Send + Sync>;
 /// How a store is set up.
 #[derive(Clone)]
 pub struct Options {
-    /// How many bytes of rows are collected in memory before they are written out. Up to three times as much is held
+    /// How many bytes of rows are collected in memory before they are written out. Up to four times as much is held
     /// when the disk is slow; then [`Store::apply`] waits.
     pub memtable_bytes: u64,
     /// How many bytes of tables are cached.
     pub cache_bytes: u64,
+    /// How many files of tables are kept open at a time, beside those that are being merged.
+    pub open_files: usize,
     /// What to call when a version was installed.
     pub installed: Option<Installed>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { memtable_bytes: 32 << 20, cache_bytes: 16 << 20, installed: None }
+        Self { memtable_bytes: 32 << 20, cache_bytes: 16 << 20, open_files: 128, installed: None }
     }
 }
 
@@ -46,6 +48,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("memtable_bytes", &self.memtable_bytes)
             .field("cache_bytes", &self.cache_bytes)
+            .field("open_files", &self.open_files)
             .finish_non_exhaustive()
     }
 }
@@ -56,8 +59,6 @@ pub(crate) struct Shared {
     pub(crate) tree: Tree,
     pub(crate) readers: Readers,
     pub(crate) backlog: Backlog,
-    /// Why the store did not survive a pause of the merge that goes on.
-    pub(crate) end_of_merge: Mutex<Option<Error>>,
     pub(crate) installed: Option<Installed>,
 }
 
@@ -73,7 +74,7 @@ impl Shared {
 ///
 /// It owns the maintenance thread, so it is not cloned but shared in an `Arc`. One thread applies, any number read.
 /// Nothing but [`Store::flush_now`] and [`Store::close`] waits for the disk to have something, except that
-/// [`Store::apply`] waits when three memtables are full. (A read waits for the few syncs with which a flush ends.)
+/// [`Store::apply`] waits when three memtables are full and not persisted. (A read waits for the few syncs with which a flush ends.)
 ///
 /// Dropping it without [`Store::close`] ends the thread and persists nothing more; the log replays it.
 pub struct Store {
@@ -98,7 +99,8 @@ impl Store {
     /// `Unavailable` if it cannot be read or made.
     pub fn open(folder: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
         let folder = folder.as_ref();
-        let sizes = Sizes { memtable_bytes: options.memtable_bytes, cache_bytes: options.cache_bytes };
+        let Options { memtable_bytes, cache_bytes, open_files, .. } = options;
+        let sizes = Sizes { memtable_bytes, cache_bytes, open_files };
         let (of_pause, pause) = pause_of_store();
         let tree = Tree::open(folder, &sizes, pause)?;
         let persisted = tree.persisted()?;
@@ -108,10 +110,9 @@ impl Store {
             tree,
             readers: Readers::new(persisted),
             backlog: Backlog::new(persisted),
-            end_of_merge: Mutex::default(),
             installed: options.installed,
         });
-        of_pause.get_or_init(|| Arc::downgrade(&shared));
+        let _ = of_pause.set(Arc::downgrade(&shared));
         Ok(Self {
             maintenance: Mutex::new(Some(maintenance::start(Arc::clone(&shared))?)),
             shared,

@@ -6,7 +6,8 @@
 //!    with the next number of its configured counter, and a read takes the newest version stamped below its bound. It
 //!    expects that rows get their numbers from the same counter. Ours come from the log, so the stamps would run ahead
 //!    of them, and a read would be served from an old version that lacks newer rows. The counter is set to 0 before
-//!    each flush and compaction: all versions are stamped 0, and each read takes the newest.
+//!    each flush and compaction, and after each flush, which may be one in the middle of a compaction: all versions are
+//!    stamped 0, and each read takes the newest.
 //! 3. *The watermark does not protect readers between two versions of a row.* An older version is dropped when its own
 //!    number is below the watermark, also if the newer one is still invisible to a reader. See [`Retain`].
 //! 4. *No number in the tree is a replay position.* The highest number in its tables falls when a merge drops the
@@ -21,8 +22,8 @@ use crate::{
 };
 use bytes::Bytes;
 use lsm_tree::{
-    AbstractTree, AnyTree, Cache, Config, Guard, InternalValue, Memtable, SequenceNumberCounter, TableId,
-    compaction::Leveled,
+    AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, InternalValue, Memtable, SequenceNumberCounter,
+    TableId, compaction::Leveled,
 };
 use std::{
     any::Any,
@@ -57,7 +58,9 @@ pub(crate) enum Compacted {
 /// they use themselves, so the older ones are not needed; they would keep flushed memtables in memory.
 const FORGET_OLD_VERSIONS: u64 = 1;
 
-/// As many flushed memtables wait to be merged, while something else is merged. Four are when a merge of them begins.
+/// In a pause of a merge a memtable is flushed as long as there are less flushed ones than this, those counted that are
+/// being merged. A merge of them begins with four. So more of them is no merge that was late, but one that cannot keep up;
+/// then rows have to wait, or each read would look into more and more of them.
 const L0_RUNS_MAX: usize = 12;
 
 pub(crate) struct Tree {
@@ -72,6 +75,7 @@ pub(crate) struct Tree {
 pub(crate) struct Sizes {
     pub(crate) memtable_bytes: u64,
     pub(crate) cache_bytes: u64,
+    pub(crate) open_files: usize,
 }
 
 impl Tree {
@@ -97,6 +101,7 @@ impl Tree {
         // is soon merged, so it is not worth the time).
         let config = Config::new(&folder, stamps.clone(), visible)
             .use_cache(Arc::new(Cache::with_capacity_bytes(sizes.cache_bytes)))
+            .use_descriptor_table(Some(Arc::new(DescriptorTable::new(sizes.open_files))))
             .with_compaction_filter_factory(Some(pauses(pause)));
         // The tree asserts much of what it reads, so damage is as likely to panic as to be an error. Nothing of the
         // half-open tree is used afterwards.
@@ -163,16 +168,16 @@ impl Tree {
             let rows = retained(sealed.iter(), retain).map(Ok);
             let (tables, _) = self.inner.flush_to_tables(rows)?.unwrap_or_default();
             self.stamps.set(0);
-            self.inner.register_tables(&tables, None, None, &[sealed.id()], FORGET_OLD_VERSIONS)?;
-            // For the merge that may go on.
+            let registered = self.inner.register_tables(&tables, None, None, &[sealed.id()], FORGET_OLD_VERSIONS);
+            // For the merge that may go on, also when this has failed.
             self.stamps.set(0);
-            Ok(())
+            registered
         };
         flush().map_err(|error| self.after_failure("flush a memtable", first_table, error))
     }
 
-    /// Whether one more memtable may be flushed before what was flushed is merged. Each is one more table that every read
-    /// looks into, and the next merge takes all of them.
+    /// Whether one more memtable may be flushed before the merge that goes on is done. Each is one more table that every
+    /// read looks into, and the next merge takes all of them.
     pub(crate) fn has_room(&self) -> bool {
         self.inner.l0_run_count() < L0_RUNS_MAX
     }

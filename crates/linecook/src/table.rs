@@ -3,7 +3,7 @@
 //! ```text
 //!  orders ──────────────► fold ─┐                ┌─► state   one row a key, written whole
 //!                               ├─► entry of the ┤
-//!  pizza-with-veggies ──► fold ─┘   record's key └─► items   many rows a key, one a commit
+//!  pizza-with-veggies ──► fold ─┘   record's key └─► items   few beside it, more in rows of their own
 //!                           └─► emits pizza
 //! ```
 //!

@@ -92,8 +92,8 @@ enum Place {
 /// How many clients are at the door at once, and how long each may stand there without a word.
 const AT_THE_DOOR: usize = 32;
 const AT_THE_DOOR_FOR: Duration = Duration::from_secs(1);
-/// Those of the log, and of everything else.
-const OTHER_DESCRIPTORS: usize = 32;
+/// Those of the log, whose rows have up to 128, and of everything else.
+const OTHER_DESCRIPTORS: usize = 160;
 /// How often it is told that there is no room.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// After what was no fault of a client: descriptors may be there again.

@@ -31,8 +31,7 @@ use linecook_log::{Error, ErrorKind, Offset, Result};
 
 /// The version byte of every value but that of a state.
 const VERSION: u8 = 1;
-/// The version byte of a state's. Version 1, in which all items had rows of their own, was
-/// in no release.
+/// The version byte of a state's. Version 1, in which all items had rows of their own, was in no release.
 const STATE_VERSION: u8 = 2;
 
 const ENTRY: u8 = 1;

@@ -2,6 +2,7 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
+use bytes::Bytes;
 use linecook_log::{
     Error, ErrorKind, Partition, PartitionRows, Result, Rows, Scan, Ticket, TopicName, TopicPartition, partition_of,
 };
@@ -74,6 +75,8 @@ impl<K: Key, S: State, I: Event> TableReader<K, S, I> {
 
     /// The state of a key, and its items where `wants_items` says of the state that they are wanted; all as of one moment.
     ///
+    /// `wants_items` reads no rows: see [`Rows::at_one_moment`].
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn get_with_items_if(
@@ -91,11 +94,13 @@ impl<K: Key, S: State, I: Event> TableReader<K, S, I> {
             let row = StateRow::read(&value)?;
             let state = decoded(row.state, S::decode)?;
             let is_wanted = wants_items.take().is_some_and(|wants_items| wants_items(&state));
-            let items = is_wanted.then(|| all_items(rows, &state_key, row)).transpose()?;
-            found = Some((state, items));
+            let others = is_wanted.then(|| items_rows(rows, &state_key, row.items_rows)).transpose()?;
+            found = Some((state, others, value));
             Ok(())
         })?;
-        Ok(found)
+        let Some((state, others, value)) = found else { return Ok(None) };
+        let items = others.map(|others| all_items(&others, StateRow::read(&value)?)).transpose()?;
+        Ok(Some((state, items)))
     }
 
     /// A ticket that is done when the table shows every record of the key that was acknowledged in `input` before this
@@ -137,20 +142,20 @@ fn bytes_of<K: Key>(key: &K) -> Vec<u8> {
 /// Of so many rows each is asked for by its key. More are searched for, which is one step from each to the next.
 const FEW_ROWS: u32 = 8;
 
-/// Those of an entry that is just being deleted may be gone, before its state.
-fn all_items<I: Event>(rows: &dyn PartitionRows, state_key: &[u8], state: StateRow<'_>) -> Result<Vec<I>> {
-    let mut items = Vec::new();
-    if state.items_rows <= FEW_ROWS {
-        for number in 0..state.items_rows {
-            if let Some(value) = rows.get(&layout::items_key(state_key, number))? {
-                read_items(layout::body(&value)?, &mut items)?;
-            }
-        }
-    } else {
+/// The values of the rows that a state counts. Those of an entry that is just being deleted may be gone, before its state.
+fn items_rows(rows: &dyn PartitionRows, state_key: &[u8], count: u32) -> Result<Vec<Bytes>> {
+    if count > FEW_ROWS {
         let prefix = layout::items_prefix_beside(state_key);
-        for (_, value) in rows.scan(Scan::prefix(&prefix))? {
-            read_items(layout::body(&value)?, &mut items)?;
-        }
+        return Ok(rows.scan(Scan::prefix(&prefix))?.into_iter().map(|(_, value)| value).collect());
+    }
+    let values = (0..count).map(|number| rows.get(&layout::items_key(state_key, number)));
+    values.filter_map(Result::transpose).collect()
+}
+
+fn all_items<I: Event>(others: &[Bytes], state: StateRow<'_>) -> Result<Vec<I>> {
+    let mut items = Vec::new();
+    for value in others {
+        read_items(layout::body(value)?, &mut items)?;
     }
     read_items(state.items, &mut items)?;
     Ok(items)
