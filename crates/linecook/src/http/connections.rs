@@ -70,7 +70,8 @@ impl ConnectionLimits {
     /// How many connections there may be at most, for a process that may have so many descriptors: those at the door, the
     /// log, and everything else have theirs as well.
     pub(crate) fn room(descriptors: usize) -> usize {
-        descriptors.saturating_sub(AT_THE_DOOR + OTHER_DESCRIPTORS).max(1)
+        let of_rows = ROWS_DESCRIPTORS.min(descriptors / 4);
+        descriptors.saturating_sub(AT_THE_DOOR + OTHER_DESCRIPTORS + of_rows).max(1)
     }
 }
 
@@ -92,8 +93,10 @@ enum Place {
 /// How many clients are at the door at once, and how long each may stand there without a word.
 const AT_THE_DOOR: usize = 32;
 const AT_THE_DOOR_FOR: Duration = Duration::from_secs(1);
-/// Those of the log, whose rows have up to 128, and of everything else.
-const OTHER_DESCRIPTORS: usize = 160;
+/// Those of the log, but for those of its rows, and of everything else.
+const OTHER_DESCRIPTORS: usize = 32;
+/// Those of the log's rows, of a quarter of all at most: with so few there are few rows.
+const ROWS_DESCRIPTORS: usize = 128;
 /// How often it is told that there is no room.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// After what was no fault of a client: descriptors may be there again.
