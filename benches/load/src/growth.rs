@@ -1,17 +1,17 @@
 //! `load growth`: what an order costs, and how long a look at one takes, with few orders stored and with many.
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
-use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
+use std::{error::Error, process::ExitCode, time::Duration};
 
 use bench_report::Machine;
 use clap::Args;
-use load::{Client, Depth, Look, Menu, OrderId, Pace, Patience, PizzaCount, Plan};
+use load::{Client, Depth, Look, OrderId, Patience, PizzaCount};
 use serde::Serialize;
 
 use crate::{
     clock, output,
     runtime::block_on,
-    server::{Server, program},
+    server::{Server, Subject},
 };
 
 const CLIENTS: u32 = 64;
@@ -23,9 +23,6 @@ const REMEMBERED: u64 = 5_000;
 /// Orders are of one pizza. What is looked at was ordered at any time before.
 #[derive(Args)]
 pub(crate) struct Growth {
-    /// The product's program (`pizzeria` beside this one)
-    #[arg(long, value_name = "FILE")]
-    pizzeria: Option<PathBuf>,
     /// How many orders are few
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     few: u64,
@@ -35,12 +32,8 @@ pub(crate) struct Growth {
     /// How many orders what one costs is measured with
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..))]
     measured: u64,
-    /// Where the temporary folder is made, which is removed at the end
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// Also write all figures to this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    subject: Subject,
 }
 
 #[derive(Serialize)]
@@ -70,10 +63,8 @@ impl Growth {
         if self.many <= self.few + self.measured {
             return Err("many have to be more than few, and those that are measured with".into());
         }
-        let program = program(self.pizzeria.as_deref(), "pizzeria")?;
-        let parent = self.dir.clone().unwrap_or_else(std::env::temp_dir);
-        let folder = tempfile::Builder::new().prefix("growth-").tempdir_in(parent)?;
-        let server = Server::start(&program, folder.path())?;
+        let folder = self.subject.folder("growth-")?;
+        let server = Server::start(&self.subject.program()?, folder.path())?;
         let (few, many) = block_on(async {
             server.wait_until_ready().await?;
             let mut grown = Grown { server: &server, stored: 0, remembered: Vec::new() };
@@ -99,7 +90,7 @@ impl Growth {
             );
         }
         println!("CPU time of an order with many, by that with few: {cpu_ratio:.2}");
-        output::write(self.json.as_deref(), &results)?;
+        output::write(self.subject.json.as_deref(), &results)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -153,19 +144,7 @@ impl Grown<'_> {
 
     /// Places orders under load until all are ready. Returns how many a second.
     async fn place(&mut self, order_count: u64) -> Result<f64, Box<dyn Error>> {
-        let plan = Plan {
-            target: self.server.target.clone(),
-            order_count: Some(order_count),
-            duration: None,
-            pizzas_per_order: PizzaCount(1),
-            client_count: CLIENTS,
-            pace: Pace::ClosedLoop,
-            depth: Depth::None,
-            menu: Menu::Pizzeria,
-            patience: Patience::default(),
-            journal: None,
-        };
-        let outcome = load::run(plan).await?;
+        let outcome = load::run(self.server.plan(Some(order_count), 1, CLIENTS, Depth::None)).await?;
         if !outcome.findings.is_empty() {
             return Err(format!("promises were broken: {}", outcome.findings).into());
         }

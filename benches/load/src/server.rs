@@ -10,8 +10,10 @@ use std::{
     time::Duration,
 };
 
-use load::{Client, Outages, Patience, Target};
+use clap::Args;
+use load::{Client, Depth, Menu, Outages, Pace, Patience, PizzaCount, Plan, Target};
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use crate::clock;
 
@@ -19,6 +21,30 @@ use crate::clock;
 const START_WITHIN: Patience = Patience { limit: Duration::from_secs(30), outages: Outages::RideOut };
 /// From SIGTERM to the end of the process.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+/// What is measured, and where.
+#[derive(Args)]
+pub(crate) struct Subject {
+    /// The product's program (`pizzeria` beside this one)
+    #[arg(long, value_name = "FILE")]
+    pizzeria: Option<PathBuf>,
+    /// Where the temporary folder is made, which is removed at the end
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Also write all figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+impl Subject {
+    pub(crate) fn program(&self) -> std::io::Result<PathBuf> {
+        program(self.pizzeria.as_deref(), "pizzeria")
+    }
+
+    pub(crate) fn folder(&self, prefix: &str) -> std::io::Result<TempDir> {
+        tempfile::Builder::new().prefix(prefix).tempdir_in(self.dir.clone().unwrap_or_else(std::env::temp_dir))
+    }
+}
 
 /// A running product. Dropped, it is killed.
 pub(crate) struct Server {
@@ -41,6 +67,28 @@ impl Server {
         command.stdout(output.try_clone()?).stderr(output);
         let child = command.spawn().map_err(|error| format!("cannot start: path={}: {error}", program.display()))?;
         Ok(Self { child, target: format!("http://{address}").parse()?, words })
+    }
+
+    /// Orders under load, by clients of which each waits for its acknowledgement before it orders again.
+    pub(crate) fn plan(
+        &self,
+        order_count: Option<u64>,
+        pizzas_per_order: u32,
+        client_count: u32,
+        depth: Depth,
+    ) -> Plan {
+        Plan {
+            target: self.target.clone(),
+            order_count,
+            duration: None,
+            pizzas_per_order: PizzaCount(pizzas_per_order),
+            client_count,
+            pace: Pace::ClosedLoop,
+            depth,
+            menu: Menu::Pizzeria,
+            patience: Patience::default(),
+            journal: None,
+        }
     }
 
     pub(crate) async fn wait_until_ready(&self) -> load::Result<()> {

@@ -1,23 +1,17 @@
 //! `load start`: how soon the product takes orders, new and after it was killed.
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
-use std::{
-    error::Error,
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{error::Error, fs, path::Path, process::ExitCode, time::Duration};
 
 use bench_report::{Machine, Spread};
 use clap::Args;
-use load::{Client, Depth, Menu, Outages, Pace, Patience, PizzaCount, Plan};
+use load::{Client, Depth, Outages, Patience, PizzaCount, Plan};
 use serde::Serialize;
 
 use crate::{
     clock, output,
     runtime::block_on,
-    server::{Server, program},
+    server::{Server, Subject},
 };
 
 /// How often it is asked whether it takes an order. A start is measured this exactly.
@@ -30,21 +24,14 @@ const LOAD_BEFORE_KILL: Duration = Duration::from_secs(1);
 /// First of a pizzeria that has no data; then of one that has some, and was killed under load.
 #[derive(Args)]
 pub(crate) struct Start {
-    /// The product's program (`pizzeria` beside this one)
-    #[arg(long, value_name = "FILE")]
-    pizzeria: Option<PathBuf>,
     /// How many starts of each kind
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// How much data it has at least when it is killed
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     data_mib: u64,
-    /// Where the temporary folder is made, which is removed at the end
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// Also write all figures to this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    subject: Subject,
 }
 
 #[derive(Serialize)]
@@ -60,9 +47,8 @@ struct Results {
 
 impl Start {
     pub(crate) fn run(self) -> Result<ExitCode, Box<dyn Error>> {
-        let pizzeria = program(self.pizzeria.as_deref(), "pizzeria")?;
-        let parent = self.dir.clone().unwrap_or_else(std::env::temp_dir);
-        let folder = tempfile::Builder::new().prefix("start-").tempdir_in(parent)?;
+        let pizzeria = self.subject.program()?;
+        let folder = self.subject.folder("start-")?;
         let new = (0..self.rounds).map(|round| {
             let (server, time) = started(&pizzeria, &folder.path().join(format!("new-{round}")))?;
             server.stop()?;
@@ -97,7 +83,7 @@ impl Start {
         println!("without data     {} ms", results.new_ms.shown(1.0, 0));
         println!("after a kill     {} ms", results.after_kill_ms.shown(1.0, 0));
         println!("data             {} MiB", results.data_mib.shown(1.0, 0));
-        output::write(self.json.as_deref(), &results)?;
+        output::write(self.subject.json.as_deref(), &results)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -142,18 +128,7 @@ fn under_load(server: &Server, time: Duration) -> Result<(), Box<dyn Error>> {
 }
 
 fn plan(server: &Server, order_count: Option<u64>) -> Plan {
-    Plan {
-        target: server.target.clone(),
-        order_count,
-        duration: None,
-        pizzas_per_order: PizzaCount(100),
-        client_count: 8,
-        pace: Pace::ClosedLoop,
-        depth: Depth::None,
-        menu: Menu::Pizzeria,
-        patience: Patience::default(),
-        journal: None,
-    }
+    server.plan(order_count, 100, 8, Depth::None)
 }
 
 fn size_mib(folder: &Path) -> std::io::Result<u64> {

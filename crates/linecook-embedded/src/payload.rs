@@ -4,13 +4,13 @@ use std::cell::RefCell;
 
 use bytes::Bytes;
 use linecook_log::{Error, ErrorKind, Partition, Result};
+use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
 
 use crate::{
     catalog::TableId,
     codec::{Put, Reader, length},
     frame::Part,
 };
-use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
 
 /// Below this a part is stored as it is: compressing it saves less than it costs.
 const COMPRESS_FROM_BYTES: usize = 256;

@@ -33,7 +33,7 @@ pub trait Rows: Send + Sync {
     /// is committed meanwhile is not seen in there.
     ///
     /// The log keeps what may be asked for until that returns, and cannot let go of the rows. So it is for a request, not for
-    /// longer; and in there nothing else of the log is called or waited for, which might wait for just that.
+    /// longer; and rows are read in no other way in there: that may wait for somebody who waits for these to be let go.
     ///
     /// # Errors
     /// `Unavailable` when the partition is not here or not restored yet; `Closed`; and what `read` returns.

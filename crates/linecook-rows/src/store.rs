@@ -74,7 +74,8 @@ impl Shared {
 ///
 /// It owns the maintenance thread, so it is not cloned but shared in an `Arc`. One thread applies, any number read.
 /// Nothing but [`Store::flush_now`] and [`Store::close`] waits for the disk to have something, except that
-/// [`Store::apply`] waits when three memtables are full and not persisted. (A read waits for the few syncs with which a flush ends.)
+/// [`Store::apply`] waits when three memtables are full and not persisted. (A read waits for the few syncs with which a
+/// flush ends.)
 ///
 /// Dropping it without [`Store::close`] ends the thread and persists nothing more; the log replays it.
 pub struct Store {

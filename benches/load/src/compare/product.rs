@@ -2,7 +2,7 @@
 
 use std::{error::Error, path::Path};
 
-use load::{Depth, Menu, Outcome, Pace, Patience, PizzaCount, Plan, Target};
+use load::{Depth, Outcome};
 
 use super::{Figures, Task, task::Crowd};
 use crate::{runtime::block_on, server::Server};
@@ -41,7 +41,9 @@ fn run(program: &Path, folder: &Path, crowds: &[Crowd]) -> Result<(Vec<Outcome>,
         server.wait_until_ready().await?;
         let mut outcomes = Vec::new();
         for crowd in crowds {
-            outcomes.push(load::run(plan(&server.target, *crowd)).await?);
+            let Crowd { orders, pizzas_per_order, clients } = *crowd;
+            let plan = server.plan(Some(orders), pizzas_per_order, clients, Depth::Sample);
+            outcomes.push(load::run(plan).await?);
         }
         load::Result::Ok(outcomes)
     })?;
@@ -49,19 +51,4 @@ fn run(program: &Path, folder: &Path, crowds: &[Crowd]) -> Result<(Vec<Outcome>,
     let peak_memory_mib = server.peak_memory_mib()?;
     server.stop()?;
     Ok((outcomes, peak_memory_mib))
-}
-
-fn plan(target: &Target, crowd: Crowd) -> Plan {
-    Plan {
-        target: target.clone(),
-        order_count: Some(crowd.orders),
-        duration: None,
-        pizzas_per_order: PizzaCount(crowd.pizzas_per_order),
-        client_count: crowd.clients,
-        pace: Pace::ClosedLoop,
-        depth: Depth::Sample,
-        menu: Menu::Pizzeria,
-        patience: Patience::default(),
-        journal: None,
-    }
 }

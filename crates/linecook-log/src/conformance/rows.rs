@@ -150,7 +150,8 @@ pub fn the_outside_sees_a_durable_commit(subject: &mut dyn Subject) {
     assert_eq!(reader.get(FIRST, b"k").expect("a row can be read"), None);
 }
 
-/// A commit that becomes true between two reads is seen by neither.
+/// A commit that becomes true between two reads is seen by neither. (It may be waited for in there since nobody wants the
+/// rows to be let go.)
 pub fn what_is_read_at_one_moment_is_of_one_commit(subject: &mut dyn Subject) {
     let fixture = Fixture::open(subject, "rows-moment");
     let stage = stage(&fixture, 1);
