@@ -6,13 +6,17 @@ use micro::Case;
 
 use crate::Result;
 
+/// What glibc chooses by the processor, chosen for it: `rep movsb`, which counts as an instruction a byte, is off, and how long
+/// a copy must be to go past the caches does not depend on their size.
+const SAME_COPIES: &str = "glibc.cpu.hwcaps=-ERMS,-FSRM:glibc.cpu.x86_non_temporal_threshold=0x10000000";
+
 /// How many instructions the thread that works takes for so many records of a case.
 pub(crate) fn instructions(case: Case, records: u32) -> Result<u64> {
     let folder = tempfile::tempdir()?;
     let out = folder.path().join("out");
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=work::gated*"]);
-    command.arg(format!("--callgrind-out-file={}", out.display()));
+    command.arg(format!("--callgrind-out-file={}", out.display())).env("GLIBC_TUNABLES", SAME_COPIES);
     command.arg(std::env::current_exe()?.with_file_name("work")).arg(case.name()).arg(records.to_string());
     let output = command.output().map_err(|error| match error.kind() {
         ErrorKind::NotFound => "valgrind is missing: apt-get install valgrind".to_owned(),

@@ -2,8 +2,8 @@
 //!
 //! Times change with the machine and with who else uses it; what is executed hardly does. Instructions are counted by
 //! callgrind, which runs the program `work` for each case, on the thread that works and while it works; allocations by a
-//! global allocator that counts. `baseline.json` has the counts of the machine that it was accepted on; other processors may
-//! take other ways through `memcpy` and the like, so compare on one machine.
+//! global allocator that counts. Copies take the same way on every processor (`callgrind.rs`), as far as glibc can be told;
+//! what else chooses by the processor may still count otherwise than on the machine that `baseline.json` was accepted on.
 
 mod baseline;
 mod callgrind;
