@@ -77,12 +77,12 @@ mod tests {
     #[test]
     fn the_events_have_not_changed() {
         let mut bytes = Vec::new();
-        Pizza::ordered(OrderId(u128::MAX), 1).encode(&mut bytes).unwrap();
+        Pizza::ordered(OrderId::from_bits(u128::MAX), 1).encode(&mut bytes).unwrap();
         let golden = r#"{"order_id":"340282366920938463463374607431768211455","sauce":"","cheese":"","meats":"","veggies":"","number":1}"#;
         assert_eq!(str::from_utf8(&bytes).unwrap(), golden);
 
         let mut bytes = Vec::new();
-        Order { order_id: OrderId(7), count: 2, unknown: Default::default() }.encode(&mut bytes).unwrap();
+        Order { order_id: OrderId::from_bits(7), count: 2, unknown: Default::default() }.encode(&mut bytes).unwrap();
         assert_eq!(str::from_utf8(&bytes).unwrap(), r#"{"order_id":"7","count":2}"#);
     }
 

@@ -4,6 +4,8 @@ use linecook::{Random, settings::SettingValue};
 
 /// Between the names of several.
 const AND: &str = " & ";
+/// The most of several.
+const MOST: usize = 4;
 /// What stands for not one of several.
 const NONE: &str = "none";
 
@@ -35,15 +37,15 @@ impl Toppings {
 
     /// None to four of them, no repeats, joined with ` & `; `none` for none.
     pub fn some(&self, random: &Random) -> String {
-        let count = usize::try_from(random.below(5)).expect("less than five");
-        let mut chosen = String::new();
-        for name in random.sample(&self.0.0, count) {
-            if !chosen.is_empty() {
-                chosen.push_str(AND);
-            }
-            chosen.push_str(name);
+        let mut names = [""; MOST];
+        let places = usize::try_from(random.below(1 + MOST as u64)).expect("a few");
+        let mut count = 0;
+        for name in random.sample(&self.0.0, places) {
+            names[count] = name;
+            count += 1;
         }
-        if chosen.is_empty() { NONE.to_owned() } else { chosen }
+        // Joined at once it is one allocation, of just its size.
+        if count == 0 { NONE.to_owned() } else { names[..count].join(AND) }
     }
 }
 

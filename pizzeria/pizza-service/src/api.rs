@@ -52,7 +52,7 @@ async fn place_order(
     let count = parse_count(&count, api.order_limit)?;
     let key = headers.get("idempotency-key");
     let order_id = match key {
-        None => OrderId(Uuid::new_v4().as_u128()),
+        None => OrderId::from_bits(Uuid::new_v4().as_u128()),
         Some(key) => id_of_key(key.as_bytes())?,
     };
     if key.is_some() {
@@ -188,7 +188,7 @@ fn id_of_key(key: &[u8]) -> Result<OrderId, Problem> {
     }
     let digest = Sha256::digest(key);
     let (bytes, _) = digest.split_first_chunk().expect("a digest has 32 bytes");
-    Ok(OrderId(Uuid::new_v8(*bytes).as_u128()))
+    Ok(OrderId::from_bits(Uuid::new_v8(*bytes).as_u128()))
 }
 
 #[cfg(test)]
@@ -223,7 +223,7 @@ mod tests {
     fn a_key_stands_for_the_same_id_for_ever() {
         let id = id_of_key(b"table-7").unwrap();
         assert_eq!(id.to_string(), "78757975338780304961188126602568195143");
-        let uuid = Uuid::from_u128(id.0);
+        let uuid = Uuid::from_u128(id.bits());
         assert_eq!(uuid.get_version_num(), 8);
         assert!(id_of_key(b"").is_err());
         assert!(id_of_key(&[b'x'; 256]).is_err());

@@ -187,10 +187,12 @@ mod tests {
     use super::*;
     use crate::SERVICE;
 
-    const SEVEN: OrderId = OrderId(7);
+    fn id(number: u128) -> OrderId {
+        OrderId::from_bits(number)
+    }
 
     fn order(count: u32) -> Order {
-        Order { order_id: SEVEN, count, unknown: Default::default() }
+        Order { order_id: id(7), count, unknown: Default::default() }
     }
 
     fn numbers(made: &[(OrderId, Pizza)]) -> Vec<Option<u32>> {
@@ -200,15 +202,15 @@ mod tests {
     #[test]
     fn an_order_makes_its_pizzas_once_however_often_its_record_comes() {
         let mut service = ServiceTrial::new(&SERVICE);
-        service.send(&ORDERS, &SEVEN, &order(3));
+        service.send(&ORDERS, &id(7), &order(3));
         let made = service.take(&PIZZA);
-        assert!(made.iter().all(|(key, pizza)| *key == SEVEN && pizza.order_id == SEVEN));
+        assert!(made.iter().all(|(key, pizza)| *key == id(7) && pizza.order_id == id(7)));
         assert_eq!(numbers(&made), [Some(1), Some(2), Some(3)]);
         for count in [3, 5] {
-            service.send(&ORDERS, &SEVEN, &order(count));
+            service.send(&ORDERS, &id(7), &order(count));
             assert_eq!(service.take(&PIZZA), []);
         }
-        assert_eq!(service.table(TABLE).get(&SEVEN).unwrap().unwrap().count, 3);
+        assert_eq!(service.table(TABLE).get(&id(7)).unwrap().unwrap().count, 3);
         assert_eq!(service.counted(IGNORED_ORDERS, "repeated"), 1);
         assert_eq!(service.counted(IGNORED_ORDERS, "repeated_with_another_count"), 1);
     }
@@ -216,7 +218,7 @@ mod tests {
     #[test]
     fn an_order_record_that_no_client_could_have_caused_makes_nothing() {
         for (key, count, why) in
-            [(OrderId(8), 3, "order_id=7"), (SEVEN, 0, "count=0"), (SEVEN, 100_001, "count=100001")]
+            [(id(8), 3, "order_id=7"), (id(7), 0, "count=0"), (id(7), 100_001, "count=100001")]
         {
             let mut service = ServiceTrial::new(&SERVICE);
             service.send(&ORDERS, &key, &order(count));
@@ -230,7 +232,7 @@ mod tests {
     #[test]
     fn finished_pizzas_are_kept_as_they_came_and_what_is_of_no_use_is_counted() {
         let mut service = ServiceTrial::new(&SERVICE);
-        service.send(&ORDERS, &SEVEN, &order(2));
+        service.send(&ORDERS, &id(7), &order(2));
         let parts = r#""order_id":"7", "sauce":"bbq","cheese":"none","meats":"none","veggies":"none""#;
         let first = format!(r#"{{{parts},"oven":1.50,"number":2}}"#);
         let again = format!(r#"{{{parts},"number":2}}"#);
@@ -239,8 +241,8 @@ mod tests {
         for json in [&first, &again, &not_ordered, &without_number] {
             service.send_bytes(&PIZZA_WITH_VEGGIES, Some(b"7"), json.as_bytes());
         }
-        service.send(&PIZZA_WITH_VEGGIES, &OrderId(8), &Pizza::ordered(OrderId(8), 1));
-        let found = service.table(TABLE).get_with_items(&SEVEN).unwrap().unwrap();
+        service.send(&PIZZA_WITH_VEGGIES, &id(8), &Pizza::ordered(id(8), 1));
+        let found = service.table(TABLE).get_with_items(&id(7)).unwrap().unwrap();
         assert_eq!(found.items, [FinishedPizza { number: 2, json: first }]);
         for reason in ["finished_before", "number_not_ordered", "without_number", "unknown_order"] {
             assert_eq!(service.counted(IGNORED_PIZZAS, reason), 1, "{reason}");

@@ -86,7 +86,7 @@ impl Auditor<'_> {
     fn orders(&self) -> BTreeMap<u128, u32> {
         let orders = self.values("orders").into_iter().map(|value| Order::decode(&value).expect("guests write orders"));
         orders.fold(BTreeMap::new(), |mut all, order| {
-            all.entry(order.order_id.0).or_insert(order.count);
+            all.entry(order.order_id.bits()).or_insert(order.count);
             all
         })
     }
@@ -96,7 +96,7 @@ impl Auditor<'_> {
         let mut numbers = BTreeMap::<u128, Vec<u32>>::new();
         for value in self.values(topic) {
             let pizza = Pizza::decode(&value).map_err(|error| format!("no pizza in {topic}: {error}"))?;
-            numbers.entry(pizza.order_id.0).or_default().push(pizza.number.unwrap_or(0));
+            numbers.entry(pizza.order_id.bits()).or_default().push(pizza.number.unwrap_or(0));
         }
         for (id, count) in orders {
             let of_order = numbers.remove(id).unwrap_or_default();

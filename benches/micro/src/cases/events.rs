@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::Work;
 
 /// An id as long as a real one.
-pub(super) const ORDER: OrderId = OrderId(0x9e37_79b9_7f4a_4c15_a39c_c060_5ced_c835);
+const ORDER: u128 = 0x9e37_79b9_7f4a_4c15_a39c_c060_5ced_c835;
 /// Of a few orders, as they lie in a topic: those of one after those of another.
 const PIZZAS_OF_AN_ORDER: u32 = 10;
 
@@ -22,7 +22,7 @@ pub(super) fn pizza(number: u32) -> Pizza {
 }
 
 pub(super) fn order_of(number: u32) -> OrderId {
-    OrderId(ORDER.0 ^ u128::from(number / PIZZAS_OF_AN_ORDER))
+    OrderId::from_bits(ORDER ^ u128::from(number / PIZZAS_OF_AN_ORDER))
 }
 
 pub(super) fn encoded(number: u32) -> Vec<u8> {

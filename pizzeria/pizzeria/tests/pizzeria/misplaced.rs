@@ -171,12 +171,12 @@ fn misplaced_orders_are_moved_once_whenever_the_power_fails() {
         let log: Arc<dyn Log> = Arc::new(open_log(&survived, &rows, &clock).unwrap());
         let orders = orders_in(&*log);
         assert!(
-            (1..=acknowledged).all(|id| orders.contains(&OrderId(id))),
+            (1..=acknowledged).all(|id| orders.contains(&OrderId::from_bits(id))),
             "{acknowledged} were acknowledged: {orders:?}"
         );
         let pizzeria = start(&pizzeria::program(), &log, &clock);
         let guest = client(&pizzeria);
-        orders.iter().for_each(|id| check_order(&guest, id.0, 2));
+        orders.iter().for_each(|id| check_order(&guest, id.bits(), 2));
         pizzeria.stop().unwrap();
         let files: Arc<dyn Files> = Arc::new(survived);
         let inspection = Inspection::open_with_files(&files).unwrap();

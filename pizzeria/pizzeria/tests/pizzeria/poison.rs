@@ -120,6 +120,6 @@ pub(crate) fn check_ready(client: &Client, count: u128) {
 
 /// Of what lies in the topics, each pizza is there once.
 pub(crate) fn check_raw(mut raw: Raw, count: u128) {
-    ids(count).for_each(|id| raw.expect(OrderId(id), COUNT));
+    ids(count).for_each(|id| raw.expect(OrderId::from_bits(id), COUNT));
     raw.check_each_pizza_once().unwrap();
 }
