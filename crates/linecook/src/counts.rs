@@ -83,9 +83,9 @@ impl CountTable {
         Self { name, groups: Vec::new() }
     }
 
-    pub(crate) fn add_group<V: Event, K: Key>(&mut self, group: impl Fn(&V) -> K + Send + Sync + 'static) -> usize {
+    pub(crate) fn add_group<V: Event, K: Key>(&mut self, group: impl Fn(V) -> K + Send + Sync + 'static) -> usize {
         self.groups.push(Arc::new(move |context, out| {
-            group(&V::decode(context.value()?)?).encode(out);
+            group(V::decode(context.value()?)?).encode(out);
             Ok(())
         }));
         self.groups.len() - 1

@@ -59,7 +59,7 @@
 //!             entry.push(&pizza)
 //!         })
 //!         .retention(Duration::from_secs(7 * 24 * 3600));
-//!     service.count(BAKED_BY_NAME, BAKED, String::clone);
+//!     service.count(BAKED_BY_NAME, BAKED, |name: String| name);
 //! }
 //!
 //! pub const SERVICE: Definition = Definition::new("order-service", 5000, build);

@@ -197,12 +197,13 @@ impl Service {
         TableDeclaration::new(self, index)
     }
 
-    /// Counts the records of `from` by what `group` makes of them.
+    /// Counts the records of `from` by what `group` makes of them. A group that needs little of them can
+    /// [read little](Topic::read_as).
     pub fn count<K, V: Event + 'static, G: Key>(
         &mut self,
         counts: PartialCounts<G>,
         from: Topic<K, V>,
-        group: impl Fn(&V) -> G + Send + Sync + 'static,
+        group: impl Fn(V) -> G + Send + Sync + 'static,
     ) -> StageDeclaration<'_> {
         let mut table = CountTable::new(counts.log_name());
         let fold = table.add_group(group);

@@ -46,6 +46,34 @@ impl<K, V> Topic<K, V> {
         Ok(Self { name: Cow::Owned(name), types: PhantomData })
     }
 
+    /// The same topic for who reads its values as another type: as one, say, that has only what is needed of them. What
+    /// serde's derived types do not know is passed over unread, which takes a fraction of the time.
+    ///
+    /// ```
+    /// use linecook::{Event, Topic};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Pizza {
+    ///     sauce: String,
+    ///     cheese: String,
+    /// }
+    ///
+    /// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    /// struct ItsCheese {
+    ///     cheese: String,
+    /// }
+    ///
+    /// const BAKED: Topic<u64, Pizza> = Topic::new("baked");
+    /// let baked: Topic<u64, ItsCheese> = BAKED.read_as();
+    /// assert_eq!(baked.name(), "baked");
+    /// let json = br#"{"sauce": "pesto", "cheese": "goat cheese"}"#;
+    /// assert_eq!(ItsCheese::decode(json), Ok(ItsCheese { cheese: "goat cheese".to_owned() }));
+    /// ```
+    pub fn read_as<W>(self) -> Topic<K, W> {
+        Topic { name: self.name, types: PhantomData }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

@@ -221,7 +221,7 @@ mod tests {
         service("kitchen-service", |service| {
             service.produces(ORDERS);
             service.table(KITCHEN).emits(PIZZA).fold(ORDERS, |_, _, _| Ok(())).fold(BAKED, |_, _, _| Ok(()));
-            service.count(COUNTS, PIZZA, String::clone);
+            service.count(COUNTS, PIZZA, |name: String| name);
         })
     }
 
@@ -293,7 +293,7 @@ mod tests {
             service.stage(PIZZA, BAKED, |pizza, _| Ok(pizza));
             service.stage(PIZZA, BAKED, |pizza, _| Ok(pizza));
             service.table(KITCHEN).fold(ORDERS, |_, _, _| Ok(())).fold(ORDERS, |_, _, _| Ok(()));
-            service.count(PartialCounts::<String>::new("kitchen"), PIZZA, String::clone);
+            service.count(PartialCounts::<String>::new("kitchen"), PIZZA, |name: String| name);
         });
         let error = Topology::of([&wrong, &oven(), &oven()]).unwrap_err().to_string();
         let faults = ["two stages from=pizza", "a table folds a topic once", "two tables of one name", "service=oven"];

@@ -19,7 +19,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::orders::{FinishedPizza, KnownOrder, Limits, TABLE};
+use crate::{
+    finished::FinishedPizza,
+    orders::{KnownOrder, Limits, TABLE},
+};
 
 /// How long an order may take to be on disk before its client hears that the outcome is not known.
 const STORE_WITHIN: Duration = Duration::from_secs(5);

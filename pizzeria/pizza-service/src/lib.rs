@@ -3,6 +3,7 @@
 
 mod api;
 mod client;
+mod finished;
 mod orders;
 
 use linecook::{Definition, Service, Topic, settings::Key};

@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
-use linecook::{
-    Context, Counter, DecodeError, EncodeError, Entry, Event, Failure, Service, State, Table, settings::Key,
-};
+use linecook::{Context, Counter, DecodeError, Entry, Failure, Service, State, Table, settings::Key};
 use pizzeria_events::{ORDERS, Order, OrderId, PIZZA, Pizza};
 
-use crate::FinalTopic;
+use crate::{
+    FinalTopic,
+    finished::{FinishedPizza, ReturnedPizza},
+};
 
 /// What is known of each order, and its finished pizzas.
 pub(crate) const TABLE: Table<OrderId, KnownOrder, FinishedPizza> = Table::new("orders");
@@ -51,7 +52,7 @@ pub(crate) fn declare(service: &mut Service, limits: Limits, final_topic: FinalT
         .table(TABLE)
         .fold(ORDERS, |known, order: Order, context| take(known, &order, context))
         .emits(PIZZA)
-        .fold(final_topic, finish)
+        .fold(final_topic.read_as(), finish)
         .retention(limits.retention);
 }
 
@@ -76,9 +77,9 @@ fn take(known: &mut OrderEntry<'_>, order: &Order, context: &Context<'_>) -> Res
     Ok(())
 }
 
-fn finish(known: &mut OrderEntry<'_>, pizza: Pizza, context: &Context<'_>) -> Result<(), Failure> {
+fn finish(known: &mut OrderEntry<'_>, pizza: ReturnedPizza, context: &Context<'_>) -> Result<(), Failure> {
     match known.state_mut().map_or(Finished::Unknown, |order| order.finish(pizza.number)) {
-        Finished::First(number) => known.push(&FinishedPizza::new(number, context.value()?)),
+        Finished::First(number) => known.push(&FinishedPizza { number, json: pizza.json }),
         Finished::Unknown => ignore(context, "unknown_order"),
         Finished::WithoutNumber => ignore(context, "without_number"),
         Finished::NotOrdered => ignore(context, "number_not_ordered"),
@@ -98,39 +99,6 @@ fn ignore(context: &Context<'_>, reason: &'static str) -> Result<(), Failure> {
 pub(crate) struct KnownOrder {
     pub(crate) count: u32,
     finished: Vec<u8>,
-}
-
-/// A finished pizza as it is shown: which one, and its JSON as it came. What was checked once is not read again for each
-/// who asks.
-///
-/// Stored: the number u32, little-endian, then the JSON.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FinishedPizza {
-    pub(crate) number: u32,
-    pub(crate) json: String,
-}
-
-impl FinishedPizza {
-    fn new(number: u32, json: &[u8]) -> Self {
-        // It was decoded a moment ago, so it is UTF-8. What replaces what is none would be slower for what is.
-        let json = str::from_utf8(json).map_or_else(|_| String::from_utf8_lossy(json).into_owned(), str::to_owned);
-        Self { number, json }
-    }
-}
-
-impl Event for FinishedPizza {
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        out.extend(self.number.to_le_bytes());
-        out.extend_from_slice(self.json.as_bytes());
-        Ok(())
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let wrong = || DecodeError::new("not a finished pizza");
-        let (number, json) = bytes.split_first_chunk().ok_or_else(wrong)?;
-        let json = str::from_utf8(json).map_err(|_| wrong())?.to_owned();
-        Ok(Self { number: u32::from_le_bytes(*number), json })
-    }
 }
 
 /// What a finished pizza is to its order.
@@ -217,9 +185,7 @@ mod tests {
 
     #[test]
     fn an_order_record_that_no_client_could_have_caused_makes_nothing() {
-        for (key, count, why) in
-            [(id(8), 3, "order_id=7"), (id(7), 0, "count=0"), (id(7), 100_001, "count=100001")]
-        {
+        for (key, count, why) in [(id(8), 3, "order_id=7"), (id(7), 0, "count=0"), (id(7), 100_001, "count=100001")] {
             let mut service = ServiceTrial::new(&SERVICE);
             service.send(&ORDERS, &key, &order(count));
             assert_eq!(service.take(&PIZZA), []);
@@ -272,10 +238,5 @@ mod tests {
         assert_eq!(bytes, [9, 0, 0, 0, 0b10, 0b1]);
         assert_eq!(KnownOrder::decode(&bytes), Ok(order));
         assert!(KnownOrder::decode(&bytes[..5]).is_err());
-
-        let mut bytes = Vec::new();
-        FinishedPizza::new(9, b"{}").encode(&mut bytes).unwrap();
-        assert_eq!(bytes, b"\x09\0\0\0{}");
-        assert_eq!(FinishedPizza::decode(&bytes), Ok(FinishedPizza::new(9, b"{}")));
     }
 }

@@ -38,7 +38,7 @@ use crate::{
 ///         "calzone" => Err(Failure::reject("it folds")),
 ///         _ => Ok(format!("baked {pizza}")),
 ///     });
-///     service.count(NAMES, PIZZA, String::clone);
+///     service.count(NAMES, PIZZA, |name: String| name);
 /// });
 ///
 /// let mut oven = ServiceTrial::new(&SERVICE);

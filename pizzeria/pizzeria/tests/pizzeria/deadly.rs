@@ -31,7 +31,7 @@ fn build(service: &mut Service) {
         Ok(word.to_uppercase())
     });
     service.stage(WORDS, MEASURED, |word: String, _| Ok(word.len() as u64));
-    service.count(HEARD, WORDS, String::clone);
+    service.count(HEARD, WORDS, |word: String| word);
 }
 
 const KEYS: usize = 30;

@@ -19,7 +19,7 @@ fn shout(service: &mut Service) {
         _ => Ok(word.to_uppercase()),
     };
     service.stage(WORDS, SHOUTED, shout).on_failure(FailurePolicy::park());
-    service.count(COUNTS, WORDS, String::clone);
+    service.count(COUNTS, WORDS, |word: String| word);
 }
 
 struct AtWork {

@@ -249,7 +249,7 @@ fn a_commit_is_made_when_its_handlers_take_long_though_more_is_waiting() {
 #[test]
 fn records_are_counted_by_group_in_each_partition() {
     let mut fixture = fixture(|service| {
-        service.count(NAMES, PIZZA, |pizza| pizza.name.clone());
+        service.count(NAMES, PIZZA, |pizza| pizza.name);
     });
     fixture.handle([pizzas("pizza/0", 0, &["a", "b", "a"]), pizzas("pizza/1", 0, &["a"])]);
     let made: Made = fixture.handle([pizzas("pizza/0", 3, &["a"])]);
@@ -264,7 +264,7 @@ fn records_are_counted_by_group_in_each_partition() {
 #[test]
 fn a_record_that_cannot_be_counted_is_a_dead_letter() {
     let mut fixture = fixture(|service| {
-        let name = |pizza: &Pizza| if pizza.name == "x" { panic!("no") } else { pizza.name.clone() };
+        let name = |pizza: Pizza| if pizza.name == "x" { panic!("no") } else { pizza.name };
         service.count(NAMES, PIZZA, name).on_failure(FailurePolicy::skip());
     });
     let made = fixture.handle([pizzas("pizza/0", 0, &["x", "a"])]);

@@ -39,7 +39,7 @@ fn orders(service: &mut Service) {
 /// All that can be done with a topic at once.
 fn everything(service: &mut Service) {
     service.stage(DONE, BOXED, |pizza, _| Ok(pizza));
-    service.count(NAMES, DONE, String::clone);
+    service.count(NAMES, DONE, |name: String| name);
     service.table(LATEST).fold(DONE, |entry, pizza, _| {
         entry.put(Json(pizza));
         Ok(())

@@ -177,7 +177,7 @@ fn what_waits_for_one_fold_of_a_table_holds_up_the_others_for_its_key() {
                 seen.0.push(number.to_string());
                 Ok(())
             });
-        service.count(COUNTS, NUMBERS, u64::to_string);
+        service.count(COUNTS, NUMBERS, |number: u64| number.to_string());
     });
     let topics = ["words", "test.words.repartition", "numbers", "test.numbers.repartition"];
     let place = linecook_log::partition_of(b"a", 2);

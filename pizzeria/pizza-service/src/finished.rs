@@ -1,0 +1,152 @@
+//! Finished pizzas: what comes out at the end, and what is kept of it.
+
+use std::fmt;
+
+use linecook::{DecodeError, EncodeError, Event};
+use pizzeria_events::OrderId;
+use serde::{Deserialize, Deserializer, de};
+
+/// A pizza as it comes out at the end: its JSON as it is, which was looked through and is a pizza's, and its number.
+///
+/// Whatever is a [`Pizza`](pizzeria_events::Pizza) is one of these. Making the values of one, only to drop them, would take
+/// half as long again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReturnedPizza {
+    pub(crate) number: Option<u32>,
+    pub(crate) json: String,
+}
+
+impl Event for ReturnedPizza {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend_from_slice(self.json.as_bytes());
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let json = str::from_utf8(bytes).map_err(|_| DecodeError::new("the pizza is not UTF-8"))?;
+        // serde takes a list for a struct as well, and would find the values by their order.
+        if !json.trim_ascii_start().starts_with('{') {
+            return Err(DecodeError::new("a pizza is an object"));
+        }
+        let fields: Fields = serde_json::from_str(json).map_err(|error| DecodeError::new(error.to_string()))?;
+        Ok(Self { number: fields.number, json: json.to_owned() })
+    }
+}
+
+/// What has to be in the JSON of a pizza.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "that they can be read is all that is wanted of most")]
+struct Fields {
+    order_id: OrderId,
+    sauce: AnyText,
+    cheese: AnyText,
+    meats: AnyText,
+    veggies: AnyText,
+    number: Option<u32>,
+}
+
+/// A text that has to be there and is not kept.
+struct AnyText;
+
+impl<'de> Deserialize<'de> for AnyText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl de::Visitor<'_> for Text {
+            type Value = AnyText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, _text: &str) -> Result<AnyText, E> {
+                Ok(AnyText)
+            }
+        }
+
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// A finished pizza of an order as it is kept and shown: which one, and its JSON as it came. What was checked once is not
+/// read again for each who asks.
+///
+/// Stored: the number u32, little-endian, then the JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FinishedPizza {
+    pub(crate) number: u32,
+    pub(crate) json: String,
+}
+
+impl Event for FinishedPizza {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend(self.number.to_le_bytes());
+        out.extend_from_slice(self.json.as_bytes());
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wrong = || DecodeError::new("not a finished pizza");
+        let (number, json) = bytes.split_first_chunk().ok_or_else(wrong)?;
+        let json = str::from_utf8(json).map_err(|_| wrong())?.to_owned();
+        Ok(Self { number: u32::from_le_bytes(*number), json })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pizzeria_events::Pizza;
+
+    use super::*;
+
+    #[test]
+    fn what_is_a_pizza_elsewhere_is_one_here_and_nothing_else_is() {
+        let fields = |number: &str, more: &str| {
+            format!(
+                r#"{{"order_id":"7","sauce":"\"hot\" ü","cheese":"","meats":"a & b","veggies":"","number":{number}{more}}}"#
+            )
+        };
+        for (json, number) in [
+            (fields("3", r#","price":1e400"#), Some(3)),
+            (fields("null", ""), None),
+            (r#"{"order_id":"7","sauce":"","cheese":"","meats":"","veggies":""}"#.to_owned(), None),
+        ] {
+            assert_eq!(Pizza::decode(json.as_bytes()).unwrap().number, number, "{json}");
+            let pizza = ReturnedPizza::decode(json.as_bytes()).unwrap();
+            assert_eq!((pizza.number, &pizza.json), (number, &json));
+            let mut bytes = Vec::new();
+            pizza.encode(&mut bytes).unwrap();
+            assert_eq!(bytes, json.as_bytes());
+        }
+        for json in [
+            fields("-1", ""),
+            fields("1.5", ""),
+            fields("4294967296", ""),
+            fields("1", r#","number":2"#),
+            fields("1", r#","sauce":"again""#),
+            fields("1", r#","price":"#),
+            format!("{}x", fields("1", "")),
+            r#"{"order_id":"07","sauce":"","cheese":"","meats":"","veggies":""}"#.to_owned(),
+            r#"{"order_id":7,"sauce":"","cheese":"","meats":"","veggies":""}"#.to_owned(),
+            r#"{"order_id":"7","sauce":null,"cheese":"","meats":"","veggies":""}"#.to_owned(),
+            r#"{"order_id":"7","cheese":"","meats":"","veggies":""}"#.to_owned(),
+            r#"["7","","","","",1]"#.to_owned(),
+            "{}".to_owned(),
+            String::new(),
+        ] {
+            assert!(Pizza::decode(json.as_bytes()).is_err(), "{json}");
+            assert!(ReturnedPizza::decode(json.as_bytes()).is_err(), "{json}");
+        }
+        assert!(ReturnedPizza::decode(b"{\"order_id\":\"7\",\"sauce\":\"\xff\"}").is_err());
+    }
+
+    /// A change of these bytes is a change of what is stored: old rows must stay readable.
+    #[test]
+    fn the_stored_form_has_not_changed() {
+        let pizza = FinishedPizza { number: 9, json: "{}".to_owned() };
+        let mut bytes = Vec::new();
+        pizza.encode(&mut bytes).unwrap();
+        assert_eq!(bytes, b"\x09\0\0\0{}");
+        assert_eq!(FinishedPizza::decode(&bytes), Ok(pizza));
+    }
+}
