@@ -23,7 +23,7 @@ use crate::{
 use bytes::Bytes;
 use lsm_tree::{
     AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, InternalValue, Memtable, SequenceNumberCounter,
-    TableId, compaction::Leveled,
+    TableId, compaction::Leveled, config::PinningPolicy,
 };
 use std::{
     any::Any,
@@ -58,10 +58,18 @@ pub(crate) enum Compacted {
 /// they use themselves, so the older ones are not needed; they would keep flushed memtables in memory.
 const FORGET_OLD_VERSIONS: u64 = 1;
 
+/// So many flushed memtables are merged into L1. With L1 as large as eight tables (see [`TABLES_PER_MEMTABLE`]), which is as
+/// much as one memtable, or four of them compressed, most of what such a merge writes is new. Reads look into the filters of
+/// all that are not merged yet, which are in memory.
+const L0_RUNS_MERGED: u8 = 8;
+
 /// In a pause of a merge a memtable is flushed as long as there are less flushed ones than this, those counted that are
-/// being merged. A merge of them begins with four. So more of them is no merge that was late, but one that cannot keep up;
-/// then rows have to wait, or each read would look into more and more of them.
-const L0_RUNS_MAX: usize = 12;
+/// being merged. More of them is no merge that was late, but one that cannot keep up; then rows have to wait, or each read
+/// would look into more and more of them.
+const L0_RUNS_MAX: usize = 2 * L0_RUNS_MERGED as usize;
+
+/// Tables are smaller than memtables, that merges into L2, a table at a time, are short.
+const TABLES_PER_MEMTABLE: u64 = 8;
 
 pub(crate) struct Tree {
     inner: AnyTree,
@@ -98,10 +106,14 @@ impl Tree {
         let visible = SequenceNumberCounter::default();
         // Defaults stay where nothing speaks against them: blocks of 4 KiB (a point read costs one), a bloom filter of
         // ten bits a key (most first writes of a row ask for it before it exists), lz4 below L0 (what a flush writes
-        // is soon merged, so it is not worth the time).
+        // is soon merged, so it is not worth the time). Below L0 indexes and filters are read in parts of 4 KiB as well: with
+        // ten million rows there are 50 MB of them, and the cache has room for a third.
+        let in_parts = PinningPolicy::new([false, true]);
         let config = Config::new(&folder, stamps.clone(), visible)
             .use_cache(Arc::new(Cache::with_capacity_bytes(sizes.cache_bytes)))
             .use_descriptor_table(Some(Arc::new(DescriptorTable::new(sizes.open_files))))
+            .index_block_partitioning_policy(in_parts.clone())
+            .filter_block_partitioning_policy(in_parts)
             .with_compaction_filter_factory(Some(pauses(pause)));
         // The tree asserts much of what it reads, so damage is as likely to panic as to be an error. Nothing of the
         // half-open tree is used afterwards.
@@ -111,9 +123,9 @@ impl Tree {
                 Error::corrupt(format!("{message} panic={:?}", message_of(&*panic)))
             })?
             .map_err(|error| Error::tree(format!("open the tree: path={}", folder.display()), error))?;
-        // Four memtables are merged into all of L1, which has the size of four tables; into L2 goes a table at a time. So
-        // tables are smaller than memtables, that merges are short.
-        let strategy = Leveled::default().with_table_target_size((sizes.memtable_bytes / 4).max(1));
+        let strategy = Leveled::default()
+            .with_l0_threshold(L0_RUNS_MERGED)
+            .with_table_target_size((sizes.memtable_bytes / TABLES_PER_MEMTABLE).max(1));
         Ok(Self { inner, folder, stamps, strategy: Arc::new(strategy) })
     }
 

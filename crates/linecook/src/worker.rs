@@ -331,7 +331,8 @@ impl Worker {
         let at = self.clock.timestamp();
         self.health.takes(from, *next, self.clock.monotonic());
         hand.begin_source(*input, from, at, 1);
-        let is_control = self.service.inputs()[input.0].is_control();
+        let own_input = &self.service.inputs()[input.0];
+        let is_control = own_input.is_control();
         for record in waiting.records() {
             if !hand.has_room(*input, from.partition) {
                 self.hold(from)?;
@@ -352,7 +353,7 @@ impl Worker {
                     Some(refusal) => hand.refuse(taken, refusal, &*self.clock)?,
                 },
                 None if is_control => hand.obey(&taken, &mut **member)?,
-                None => hand.take(taken, &mut **member, &*self.clock)?,
+                None => hand.take(own_input, taken, &mut **member, &*self.clock)?,
             }
             queue.take(index, record.offset.plus(1));
         }

@@ -152,7 +152,8 @@ impl ServiceTrial {
         self.hand.begin_source(input, &from, self.now, 1);
         for record in batch.records() {
             let taken = Taken::new(input, &from, record, self.now);
-            self.hand.take(taken, &mut self.memory, &self.clock).expect("its record may be left out");
+            let own_input = &self.service.inputs()[input.0];
+            self.hand.take(own_input, taken, &mut self.memory, &self.clock).expect("its record may be left out");
         }
         self.commit(vec![(from, batch.end())]);
     }

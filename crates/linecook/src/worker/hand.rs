@@ -119,12 +119,18 @@ impl Hand {
     /// Where records of its key wait, it waits behind them. When it lies in a partition that is not its key's, tables of
     /// keys do not get it: it is moved.
     ///
+    /// `input` is the service's input that the record is of: whoever takes a batch looks it up once.
+    ///
     /// # Errors
     /// Those of `member`; `Invalid` when it has failed at a step whose policy is to stop.
-    pub(crate) fn take(&mut self, taken: Taken<'_>, member: &mut dyn Member, clock: &dyn Clock) -> Result<()> {
+    pub(crate) fn take(
+        &mut self,
+        input: &Input,
+        taken: Taken<'_>,
+        member: &mut dyn Member,
+        clock: &dyn Clock,
+    ) -> Result<()> {
         self.count(&taken);
-        let service = Arc::clone(&self.service);
-        let input = &service.inputs()[taken.input.0];
         let other_place = self.other_place(input, &taken);
         for step in input.steps.iter().filter(|step| other_place.is_none() || !step.is_keyed()) {
             if self.is_parking && self.parkings[step.station.0].queue_behind(taken.from, &taken.record) {
