@@ -42,7 +42,7 @@ impl Default for Options {
             retention: Some(Duration::from_hours(7 * 24)),
             retention_bytes: None,
             reserve_bytes: 256 << 20,
-            memtable_bytes: 32 << 20,
+            memtable_bytes: 16 << 20,
             row_cache_bytes: 16 << 20,
             directory_wait: Duration::ZERO,
         }

@@ -44,11 +44,11 @@ impl RowStore {
         self.read(|_| Ok(()))
     }
 
-    /// Applies the rows of a commit.
-    pub(crate) fn apply<'a>(
+    /// Applies the rows of a commit. See [`Store::apply`] for what is copied.
+    pub(crate) fn apply<'a, V: Into<linecook_rows::Value>>(
         &self,
         number: Number,
-        rows: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+        rows: impl IntoIterator<Item = (&'a [u8], Option<V>)>,
     ) -> std::result::Result<(), NotApplied> {
         let store = self.store.read();
         let store = store.as_ref().ok_or_else(|| NotApplied::ForGood(gone()))?;

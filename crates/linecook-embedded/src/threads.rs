@@ -132,7 +132,7 @@ fn end_outside(engine: &Engine) {
 
 /// Applies one commit, trying until the store takes it; false when the log is over before.
 fn apply(engine: &Engine, written: &crate::writer::Written) -> bool {
-    let rows = || written.rows.iter().map(|(key, value)| (key.as_ref(), value.as_deref()));
+    let rows = || written.rows.iter().map(|(key, value)| (key.as_ref(), value.clone()));
     let mut is_reported = false;
     while let Err(not_applied) = engine.store.apply(linecook_rows::Number(written.number.0), rows()) {
         let error = match not_applied {

@@ -121,7 +121,7 @@ pub struct RowChange {
     pub partition: Partition,
     /// The key within table and partition.
     pub key: Bytes,
-    /// The new value; `None` deletes the row.
+    /// The new value; `None` deletes the row. A log may keep it in memory for a while: no slice of something larger.
     pub value: Option<Bytes>,
 }
 

@@ -58,6 +58,8 @@ mod tree;
 mod writer;
 
 pub use error::{Error, ErrorKind};
+/// A row's value on its way into the store. Made of `Bytes` it shares them, made of a slice it is a copy.
+pub use lsm_tree::UserValue as Value;
 pub use overlay::{Lookup, Merged, Overlay};
 pub use range::KeyRange;
 pub use snapshot::{Rows, Snapshot};

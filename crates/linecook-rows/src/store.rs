@@ -1,7 +1,7 @@
 //! The store: what the owner of a log holds.
 
 use crate::{
-    Error, KeyRange, Number, Rows, Snapshot,
+    Error, KeyRange, Number, Rows, Snapshot, Value,
     backlog::Backlog,
     maintenance,
     pause::Pause,
@@ -149,6 +149,9 @@ impl Store {
     /// Readers see all of it or nothing, and all of it from when this returns. Commits come in ascending order, from
     /// one thread; numbers may be left out. Those that were persisted when the store was opened are skipped.
     ///
+    /// Values are kept in memory until they are persisted: `Bytes` as they are, so they must not be slices of something
+    /// larger; slices are copied.
+    ///
     /// The caller promises that the log cannot lose the commit any more: what is applied may be on disk the next
     /// moment, and is never taken back.
     ///
@@ -158,7 +161,7 @@ impl Store {
     /// failed meanwhile: the call may be made again at once, since it then waits for the next attempt. `Invalid` if the
     /// number is not above the last one, or a key or value is too long. `Closed`, or `Unknown` after which the store
     /// has to be opened again.
-    pub fn apply<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pub fn apply<K: AsRef<[u8]>, V: Into<Value>>(
         &self,
         number: Number,
         rows: impl IntoIterator<Item = (K, Option<V>)>,

@@ -69,7 +69,7 @@ const L0_RUNS_MERGED: u8 = 8;
 const L0_RUNS_MAX: usize = 2 * L0_RUNS_MERGED as usize;
 
 /// Tables are smaller than memtables, that merges into L2, a table at a time, are short.
-const TABLES_PER_MEMTABLE: u64 = 8;
+const TABLES_PER_MEMTABLE: u64 = 4;
 
 pub(crate) struct Tree {
     inner: AnyTree,

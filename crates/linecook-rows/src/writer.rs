@@ -1,7 +1,7 @@
 //! The way of a commit's rows into the memtable.
 
 use crate::{
-    Error, ErrorKind, Number,
+    Error, ErrorKind, Number, Value,
     layout::{self, MARKER_KEY},
     store::Shared,
 };
@@ -17,7 +17,7 @@ pub(crate) struct Writer {
     applied: Number,
     /// The number in the newest marker.
     marked: Number,
-    /// The rows of the commit in hand. They are complete, checked and copied before the first one goes into the
+    /// The rows of the commit in hand. They are complete and checked before the first one goes into the
     /// memtable, from where none can be taken back.
     rows: Vec<InternalValue>,
 }
@@ -28,7 +28,7 @@ impl Writer {
     }
 
     /// Applies a commit: inserts its rows, then makes them visible together.
-    pub(crate) fn apply<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pub(crate) fn apply<K: AsRef<[u8]>, V: Into<Value>>(
         &mut self,
         shared: &Shared,
         number: Number,
@@ -89,10 +89,9 @@ impl Writer {
     }
 }
 
-/// Copies a row out of the commit: a slice of it would keep the whole frame of the log in memory.
-fn encode<V: AsRef<[u8]>>(number: Number, key: &[u8], value: Option<V>) -> Result<InternalValue, Error> {
-    let value = value.as_ref().map(V::as_ref);
-    layout::check_row(key, value)?;
+fn encode(number: Number, key: &[u8], value: Option<impl Into<Value>>) -> Result<InternalValue, Error> {
+    let value = value.map(Into::into);
+    layout::check_row(key, value.as_deref())?;
     let key = layout::row_key(key);
     Ok(match value {
         Some(value) => InternalValue::from_components(key, value, number.0, ValueType::Value),

@@ -202,8 +202,11 @@ fn take_entry<K, S: State, I>(
 ) {
     // Without a state nothing was pushed.
     let Some(state) = rows.state.filter(|_| rows.is_changed || rows.items.is_changed()) else { return };
-    let change =
-        |key, value: Vec<u8>| RowChange { table: table.name.clone(), partition, key, value: Some(value.into()) };
+    // In memory for a while, so of just their size.
+    let change = |key, value: Vec<u8>| {
+        let value = Some(value.into_boxed_slice().into());
+        RowChange { table: table.name.clone(), partition, key, value }
+    };
     if let Some((number, value)) = rows.items.settle() {
         changes.push(change(layout::items_key(&state_key, number).into(), value));
     }
