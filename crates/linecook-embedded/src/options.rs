@@ -23,7 +23,7 @@ pub struct Options {
     pub retention_bytes: Option<u64>,
     /// Writes are refused while the disk has less free space than this. 256 MiB.
     pub reserve_bytes: u64,
-    /// How much of the newest rows is kept in memory before it is written to a table file. 32 MiB.
+    /// How much of the newest rows is kept in memory before it is written to a table file. 16 MiB.
     pub memtable_bytes: u64,
     /// How much of the older rows is cached. 16 MiB.
     pub row_cache_bytes: u64,

@@ -58,9 +58,9 @@ pub(crate) enum Compacted {
 /// they use themselves, so the older ones are not needed; they would keep flushed memtables in memory.
 const FORGET_OLD_VERSIONS: u64 = 1;
 
-/// So many flushed memtables are merged into L1. With L1 as large as eight tables (see [`TABLES_PER_MEMTABLE`]), which is as
-/// much as one memtable, or four of them compressed, most of what such a merge writes is new. Reads look into the filters of
-/// all that are not merged yet, which are in memory.
+/// So many flushed memtables are merged into L1, which has the size of as many tables (see [`TABLES_PER_MEMTABLE`]). Tables
+/// are compressed, memtables are not, so half of what such a merge writes is new. Reads look into the filters of all that
+/// are not merged yet, which are in memory.
 const L0_RUNS_MERGED: u8 = 8;
 
 /// In a pause of a merge a memtable is flushed as long as there are less flushed ones than this, those counted that are
@@ -68,7 +68,7 @@ const L0_RUNS_MERGED: u8 = 8;
 /// would look into more and more of them.
 const L0_RUNS_MAX: usize = 2 * L0_RUNS_MERGED as usize;
 
-/// Tables are smaller than memtables, that merges into L2, a table at a time, are short.
+/// Tables are smaller than memtables, that merges into L2, a table at a time, are short: as large as this many in a memtable.
 const TABLES_PER_MEMTABLE: u64 = 4;
 
 pub(crate) struct Tree {
