@@ -12,7 +12,7 @@ const TOLERANCE: f64 = 0.03;
 /// And so many allocations in any case: a vector that grows once more.
 const ALLOCATIONS_ANYWAY: f64 = 0.01;
 /// What linecook may add to a stage that is written by hand.
-const OVERHEAD: f64 = 0.10;
+pub(crate) const OVERHEAD: f64 = 0.10;
 /// It allocates nothing for a record; some things for a commit.
 const OVERHEAD_ALLOCATIONS: f64 = 0.05;
 

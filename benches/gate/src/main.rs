@@ -8,13 +8,14 @@
 mod baseline;
 mod callgrind;
 mod counts;
+mod overhead;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use micro::{CASES, Case};
 
-use self::{baseline::Baseline, counts::Counts};
+use self::{baseline::Baseline, counts::Counts, overhead::Overhead};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -34,6 +35,8 @@ enum What {
     Check(Place),
     /// Count, and make that the baseline: for changes that are meant
     Accept(Place),
+    /// Time a stage and one written by hand, by turns. Nothing else may run
+    Overhead(Overhead),
 }
 
 #[derive(clap::Args)]
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().what {
         What::Check(place) => place.check(),
         What::Accept(place) => place.accept(),
+        What::Overhead(overhead) => overhead.run().map(|holds| ExitCode::from(u8::from(!holds))),
     };
     done.unwrap_or_else(|error| {
         eprintln!("gate: {error}");

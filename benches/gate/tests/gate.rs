@@ -51,3 +51,15 @@ fn how_the_processor_copies_best_makes_no_difference() {
     let (always, never) = (instructions("2048"), instructions("1073741824"));
     assert!((always - never).abs() < 0.01 * never, "{always} {never}");
 }
+
+#[test]
+fn a_stage_is_timed_beside_one_by_hand() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gate"));
+    let output = command.args(["overhead", "--pairs", "2", "--records", "2000"]).output().unwrap();
+    // What it takes is not looked at: others use the machine, and nothing is optimised.
+    assert!(output.status.code().is_some_and(|code| code < 2), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let ratio = text.lines().find_map(|line| line.strip_prefix("the one by the other ")).unwrap();
+    let median: f64 = ratio.split(" / ").nth(1).unwrap().parse().unwrap();
+    assert!(median > 0.5, "{text}");
+}

@@ -15,6 +15,9 @@ use crate::{
 };
 
 const CLIENTS: u32 = 64;
+/// For so long less than a tenth of a core is used by who rests.
+const REST: Duration = Duration::from_millis(500);
+const REST_WITHIN: Duration = Duration::from_secs(60);
 /// How many orders of all ages are remembered, to be looked at, one look at a time.
 const REMEMBERED: u64 = 5_000;
 
@@ -185,7 +188,7 @@ impl Grown {
         let stored = self.stored;
         let before = self.server.cpu_time()?;
         let orders_per_second = self.place(order_count).await?;
-        let cpu = self.server.cpu_time()?.saturating_sub(before);
+        let cpu = self.cpu_time_at_rest().await?.saturating_sub(before);
         let mut times = self.look_at_all().await?;
         if times.is_empty() {
             return Err("too few orders to remember any".into());
@@ -211,6 +214,20 @@ impl Grown {
         }
         self.stored += order_count;
         Ok(outcome.report.orders_per_second)
+    }
+
+    /// The CPU time, when nothing is done any more: merges go on when orders have been answered.
+    async fn cpu_time_at_rest(&self) -> Result<Duration, Box<dyn Error>> {
+        let begin = clock::now();
+        let mut before = self.server.cpu_time()?;
+        loop {
+            tokio::time::sleep(REST).await;
+            let now = self.server.cpu_time()?;
+            if now.saturating_sub(before) < REST / 10 || begin.elapsed() > REST_WITHIN {
+                return Ok(now);
+            }
+            before = now;
+        }
     }
 
     /// Each look after the one before.

@@ -115,7 +115,7 @@ impl Place {
         let store = self.store()?;
         let persisted = CommitNumber(store.applied().max(store.persisted()).0);
         let mut replay = |number: CommitNumber, rows: Vec<crate::payload::FullRow>| {
-            // They are slices of a whole frame of the log.
+            // They are slices of a whole frame of the log, which they would keep in memory: as slices they are copied.
             let rows = rows.iter().map(|(key, value)| (key.as_ref(), value.as_deref()));
             store.apply(Number(number.0), rows).map_err(Error::from)
         };

@@ -55,15 +55,15 @@ mod range;
 mod snapshot;
 mod store;
 mod tree;
+mod value;
 mod writer;
 
 pub use error::{Error, ErrorKind};
-/// A row's value on its way into the store. Made of `Bytes` it shares them, made of a slice it is a copy.
-pub use lsm_tree::UserValue as Value;
 pub use overlay::{Lookup, Merged, Overlay};
 pub use range::KeyRange;
 pub use snapshot::{Rows, Snapshot};
 pub use store::{Installed, Options, Store};
+pub use value::Value;
 
 /// Up to which commit the rows in a folder are on disk, at least, without opening the store or changing anything. `None`:
 /// there is no store, or nothing in there says so.

@@ -149,8 +149,7 @@ impl Store {
     /// Readers see all of it or nothing, and all of it from when this returns. Commits come in ascending order, from
     /// one thread; numbers may be left out. Those that were persisted when the store was opened are skipped.
     ///
-    /// Values are kept in memory until they are persisted: `Bytes` as they are, so they must not be slices of something
-    /// larger; slices are copied.
+    /// A [`Value`] is kept in memory until it is persisted.
     ///
     /// The caller promises that the log cannot lose the commit any more: what is applied may be on disk the next
     /// moment, and is never taken back.

@@ -58,9 +58,10 @@ pub(crate) enum Compacted {
 /// they use themselves, so the older ones are not needed; they would keep flushed memtables in memory.
 const FORGET_OLD_VERSIONS: u64 = 1;
 
-/// So many flushed memtables are merged into L1, which has the size of as many tables (see [`TABLES_PER_MEMTABLE`]). Tables
-/// are compressed, memtables are not, so half of what such a merge writes is new. Reads look into the filters of all that
-/// are not merged yet, which are in memory.
+/// So many flushed memtables, and what has come by then, are merged into L1, which has the size of as many tables (see
+/// [`TABLES_PER_MEMTABLE`]). With rows that lz4 makes a quarter of, half of what such a merge writes is new. Eight small ones
+/// instead of four large ones are less memory for the same work; reads look into the filters of all of them, which are in
+/// memory.
 const L0_RUNS_MERGED: u8 = 8;
 
 /// In a pause of a merge a memtable is flushed as long as there are less flushed ones than this, those counted that are

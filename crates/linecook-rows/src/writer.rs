@@ -91,10 +91,10 @@ impl Writer {
 
 fn encode(number: Number, key: &[u8], value: Option<impl Into<Value>>) -> Result<InternalValue, Error> {
     let value = value.map(Into::into);
-    layout::check_row(key, value.as_deref())?;
+    layout::check_row(key, value.as_ref().map(|Value(bytes)| &bytes[..]))?;
     let key = layout::row_key(key);
     Ok(match value {
-        Some(value) => InternalValue::from_components(key, value, number.0, ValueType::Value),
+        Some(Value(bytes)) => InternalValue::from_components(key, bytes, number.0, ValueType::Value),
         None => InternalValue::new_tombstone(key, number.0),
     })
 }

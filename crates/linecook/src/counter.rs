@@ -65,9 +65,6 @@ impl Tally {
 
     pub(crate) fn keep_record(&mut self) {
         let Pending { counted, record } = self.0.get_mut();
-        if record.is_empty() {
-            return;
-        }
         for (counter, label_value) in record.drain(..) {
             // A handful of distinct ones: a search is cheaper than a map.
             match counted.iter_mut().find(|one| one.counter == counter && one.label_value == label_value) {

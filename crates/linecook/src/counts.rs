@@ -139,7 +139,7 @@ impl TableInHand for CountsInHand {
         for (partition, key, count) in self.counts.drain() {
             let mut value = layout::begun_value();
             State::encode(&count, &mut value);
-            changes.push(RowChange { table: self.name.clone(), partition, key, value: Some(value.into()) });
+            changes.push(RowChange { table: self.name.clone(), partition, key, value: Some(layout::kept(value)) });
         }
     }
 

@@ -121,7 +121,7 @@ pub use context::Context;
 pub use counter::Counter;
 pub use counts::{CountsReader, PartialCounts};
 pub use failure::{Failure, FailurePolicy};
-pub use json::UnknownFields;
+pub use json::{PassedOver, UnknownFields};
 pub use metrics::Metrics;
 pub use program::{Command, Invocation, Program, Running, Stop, main, print};
 pub use random::Random;

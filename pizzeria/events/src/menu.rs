@@ -1,5 +1,6 @@
 //! What there is to choose from.
 
+use arrayvec::ArrayVec;
 use linecook::{Random, settings::SettingValue};
 
 /// Between the names of several.
@@ -37,15 +38,10 @@ impl Toppings {
 
     /// None to four of them, no repeats, joined with ` & `; `none` for none.
     pub fn some(&self, random: &Random) -> String {
-        let mut names = [""; MOST];
-        let places = usize::try_from(random.below(1 + MOST as u64)).expect("a few");
-        let mut count = 0;
-        for name in random.sample(&self.0.0, places) {
-            names[count] = name;
-            count += 1;
-        }
+        let count = usize::try_from(random.below(1 + MOST as u64)).expect("a few");
+        let names: ArrayVec<&str, MOST> = random.sample(&self.0.0, count).map(String::as_str).collect();
         // Joined at once it is one allocation, of just its size.
-        if count == 0 { NONE.to_owned() } else { names[..count].join(AND) }
+        if names.is_empty() { NONE.to_owned() } else { names.join(AND) }
     }
 }
 

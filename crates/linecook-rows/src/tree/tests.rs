@@ -20,9 +20,9 @@ fn open_with(pause: Pause) -> (TempDir, Tree) {
     (folder, tree)
 }
 
-/// Four times the same thousand rows, each time with another value.
-fn flush_four(tree: &Tree) {
-    for number in 1..=4 {
+/// As often as makes a merge due the same thousand rows, each time with another value.
+fn flush_until_merge_is_due(tree: &Tree) {
+    for number in 1..=u64::from(L0_RUNS_MERGED) {
         flush_rows(tree, number);
     }
 }
@@ -56,18 +56,18 @@ fn a_memtable_is_flushed_in_the_middle_of_a_merge() {
             && count.fetch_add(1, Ordering::SeqCst) == 0
         {
             let l0_before = tree.inner.l0_run_count();
-            flush_rows(tree, 5);
+            flush_rows(tree, 9);
             assert_eq!(tree.inner.l0_run_count(), l0_before + 1);
-            assert_eq!(value_of(tree, "key-0007").as_deref(), Some(&b"5"[..]), "in the middle of the merge");
+            assert_eq!(value_of(tree, "key-0007").as_deref(), Some(&b"9"[..]), "in the middle of the merge");
         }
         ControlFlow::Continue(())
     }));
     let tree = Arc::new(tree);
-    flush_four(&tree);
+    flush_until_merge_is_due(&tree);
     assert!(slot.set(Arc::clone(&tree)).is_ok());
     merge_all(&tree);
     assert!(pauses.load(Ordering::SeqCst) > 1, "it has paused");
-    assert_eq!(value_of(&tree, "key-0007").as_deref(), Some(&b"5"[..]));
+    assert_eq!(value_of(&tree, "key-0007").as_deref(), Some(&b"9"[..]));
     assert_eq!(tree.inner.version_free_list_len(), 0, "no version was stamped so that it is not forgotten");
     assert_eq!(tree.inner.l0_run_count(), 1);
 }
@@ -75,11 +75,15 @@ fn a_memtable_is_flushed_in_the_middle_of_a_merge() {
 #[test]
 fn a_merge_that_is_ended_in_a_pause_changes_nothing() {
     let (_folder, tree) = open_with(Arc::new(|| ControlFlow::Break(())));
-    flush_four(&tree);
+    flush_until_merge_is_due(&tree);
     assert_eq!(tree.compact(Retain::Newest).unwrap_err().kind(), ErrorKind::Unavailable);
-    assert_eq!(tree.inner.l0_run_count(), 4);
-    assert_eq!(value_of(&tree, "key-0999").as_deref(), Some(&b"4"[..]));
-    assert_eq!(fs::read_dir(tree.folder.join("tables")).unwrap().count(), 4, "nothing is left of it");
+    assert_eq!(tree.inner.l0_run_count(), usize::from(L0_RUNS_MERGED));
+    assert_eq!(value_of(&tree, "key-0999").as_deref(), Some(&b"8"[..]));
+    assert_eq!(
+        fs::read_dir(tree.folder.join("tables")).unwrap().count(),
+        usize::from(L0_RUNS_MERGED),
+        "nothing is left of it"
+    );
 }
 
 #[test]
@@ -87,7 +91,7 @@ fn there_is_no_room_in_a_merge_when_too_many_flushed_memtables_are_there() {
     let (_folder, tree) = open();
     for number in 1.. {
         flush_rows(&tree, number);
-        assert_eq!(tree.has_room(), number < 12);
+        assert_eq!(tree.has_room(), number < L0_RUNS_MAX as u64);
         if !tree.has_room() {
             break;
         }

@@ -214,7 +214,7 @@ fn replay(store: &Store, log: &[Option<Changes>], index: usize) {
     let number = Number(index as u64 + 1);
     match &log[index] {
         Some(changes) => {
-            let rows = changes.iter().map(|(key, value)| (key, value.as_ref()));
+            let rows = changes.iter().map(|(key, value)| (key, value.as_deref()));
             store.apply(number, rows).unwrap();
         }
         None => store.advance(number).unwrap(),

@@ -128,7 +128,7 @@ fn commits_are_applied_and_read_while_a_flush_is_under_way() {
     store.persist_soon();
 
     for number in 2..=100 {
-        store.apply(Number(number), [("a", Some(number.to_string()))]).unwrap();
+        store.apply(Number(number), [("a", Some(&*number.to_string()))]).unwrap();
         if number == 50 {
             store.persist_soon();
         }

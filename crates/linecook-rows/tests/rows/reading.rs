@@ -117,7 +117,7 @@ fn a_reader_who_begins_beside_a_flush_sees_a_whole_commit() {
 
 fn write_pair(store: &Store, number: u64) {
     let value = number.to_le_bytes();
-    store.apply(Number(number), [("a", Some(value)), ("b", Some(value))]).unwrap();
+    store.apply(Number(number), [("a", Some(&value[..])), ("b", Some(&value[..]))]).unwrap();
 }
 
 fn assert_pair(snapshot: &Snapshot) {

@@ -43,7 +43,7 @@ pub(crate) fn counted(installs: &Installs) -> Installed {
 }
 
 /// As many flushes of overlapping rows as make a merge due, which then takes all of them.
-pub(crate) const FLUSHES_TO_MERGE: u64 = 4;
+pub(crate) const FLUSHES_TO_MERGE: u64 = 8;
 
 /// The first table is moved to the last level, once; waiting for that makes what follows countable.
 pub(crate) fn wait_for_first_move(installs: &Installs) {

@@ -95,7 +95,7 @@ impl Deletion<'_> {
         let there = self.member.get(self.place.table, self.place.partition, &row_key)?;
         let others = there.as_deref().map_or(Ok(Vec::new()), layout::expired_keys)?;
         let value = layout::expiry_value(keys.iter().copied().chain(others));
-        self.change(row_key.into(), Some(value.into()));
+        self.change(row_key.into(), Some(layout::kept(value)));
         Ok(())
     }
 

@@ -187,7 +187,7 @@ impl<K: Key, S: State, I> EntriesInHand<K, S, I> {
         }
         for (partition, first, keys) in partitions {
             let key = layout::expiry_key(Minute::of(now.plus(retention)), self.table.cause(first)).into();
-            let value = Some(layout::expiry_value(keys).into());
+            let value = Some(layout::kept(layout::expiry_value(keys)));
             changes.push(RowChange { table: self.table.name.clone(), partition, key, value });
         }
     }
@@ -202,11 +202,7 @@ fn take_entry<K, S: State, I>(
 ) {
     // Without a state nothing was pushed.
     let Some(state) = rows.state.filter(|_| rows.is_changed || rows.items.is_changed()) else { return };
-    // In memory for a while, so of just their size.
-    let change = |key, value: Vec<u8>| {
-        let value = Some(value.into_boxed_slice().into());
-        RowChange { table: table.name.clone(), partition, key, value }
-    };
+    let change = |key, value| RowChange { table: table.name.clone(), partition, key, value: Some(layout::kept(value)) };
     if let Some((number, value)) = rows.items.settle() {
         changes.push(change(layout::items_key(&state_key, number).into(), value));
     }

@@ -27,6 +27,7 @@
 //!
 //! Numbers in values are little-endian, like all that is written.
 
+use bytes::Bytes;
 use linecook_log::{Error, ErrorKind, Offset, Result};
 
 /// The version byte of every value but that of a state.
@@ -141,6 +142,11 @@ pub(super) fn key_of(state_key: &[u8]) -> &[u8] {
 /// A value with nothing but its version.
 pub(crate) fn begun_value() -> Vec<u8> {
     vec![VERSION]
+}
+
+/// A finished value. It is in memory until it is in a table file, so it has just its size.
+pub(crate) fn kept(value: Vec<u8>) -> Bytes {
+    value.into_boxed_slice().into()
 }
 
 /// A value without its version.

@@ -150,9 +150,9 @@ impl ServiceTrial {
         let batch = batch_of(*end, key, value, self.now);
         *end = batch.end();
         self.hand.begin_source(input, &from, self.now, 1);
+        let own_input = &self.service.inputs()[input.0];
         for record in batch.records() {
             let taken = Taken::new(input, &from, record, self.now);
-            let own_input = &self.service.inputs()[input.0];
             self.hand.take(own_input, taken, &mut self.memory, &self.clock).expect("its record may be left out");
         }
         self.commit(vec![(from, batch.end())]);

@@ -130,6 +130,7 @@ impl Hand {
         member: &mut dyn Member,
         clock: &dyn Clock,
     ) -> Result<()> {
+        debug_assert!(std::ptr::eq(input, &raw const self.service.inputs()[taken.input.0]), "of another input");
         self.count(&taken);
         let other_place = self.other_place(input, &taken);
         for step in input.steps.iter().filter(|step| other_place.is_none() || !step.is_keyed()) {
