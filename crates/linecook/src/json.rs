@@ -199,7 +199,7 @@ macro_rules! event {
         #[derive(Debug, Clone, PartialEq)]
         $visibility struct $event {
             $($(#[$field_attribute])* $field_visibility $field: $type,)*
-            /// The fields that this type does not know; they are passed on as they came.
+            /// What is kept of the fields that this type does not know: see the type.
             pub unknown: $others,
         }
 
