@@ -131,8 +131,10 @@ impl Batch {
     }
 
     /// Its records from `offset` on.
-    pub fn records_from(&self, offset: Offset) -> impl Iterator<Item = Record<'_>> {
-        self.records().skip_while(move |record| record.offset < offset)
+    pub fn records_from(&self, offset: Offset) -> Records<'_> {
+        let mut records = self.records();
+        while records.offset < offset && records.step().is_some() {}
+        records
     }
 
     /// Who made it, from what, and when.
@@ -172,6 +174,13 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
+    /// Those of them before `end`.
+    #[must_use]
+    pub fn up_to(self, end: Offset) -> Self {
+        let left = end.0.saturating_sub(self.offset.0);
+        Self { left: self.left.min(u32::try_from(left).unwrap_or(u32::MAX)), ..self }
+    }
+
     fn step(&mut self) -> Option<Record<'a>> {
         self.left = self.left.checked_sub(1)?;
         let mut reader = Reader(self.rest);

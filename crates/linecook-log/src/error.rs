@@ -29,8 +29,13 @@ pub enum ErrorKind {
 /// Why a log refused or failed.
 ///
 /// The message is for the operator: it names the thing, the values and the way out.
+///
+/// It is one pointer, so that a result that has none is handed back in a register: most are, once a record.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     kind: ErrorKind,
     message: String,
     source: Option<Box<dyn error::Error + Send + Sync>>,
@@ -39,19 +44,19 @@ pub struct Error {
 impl Error {
     /// An error of that kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self(Box::new(Parts { kind, message: message.into(), source: None }))
     }
 
     /// The same with the error that caused it; its text is not repeated in the message.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.0.source = Some(source.into());
         self
     }
 
     /// What the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// [`ErrorKind::Invalid`] with that message.
@@ -66,7 +71,7 @@ impl Error {
 
     /// The message and those of all causes, one line.
     pub fn chain(&self) -> String {
-        let mut text = self.message.clone();
+        let mut text = self.0.message.clone();
         let mut cause = error::Error::source(self);
         while let Some(error) = cause {
             text.push_str(": ");
@@ -79,12 +84,12 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.0.source.as_deref().map(|source| source as _)
     }
 }

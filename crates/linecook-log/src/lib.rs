@@ -60,7 +60,7 @@ mod rows;
 mod ticket;
 pub mod waiting;
 
-pub use batch::{Batch, BatchBuilder, Mark, Origin, Source};
+pub use batch::{Batch, BatchBuilder, Mark, Origin, Records, Source};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Result};
 pub use log::{Figure, GroupDescription, GroupSpec, Log, PartitionDescription, Status, TopicDescription, TopicSpec};

@@ -30,8 +30,13 @@ const REASON_LIMIT_BYTES: usize = 1024;
 /// }
 /// assert_eq!(halve(7).unwrap_err().reason(), "the number is odd: number=7");
 /// ```
+///
+/// It is one pointer, so that it costs nothing to the records that are handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct Failure(Box<Parts>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parts {
     reason: Cow<'static, str>,
     may_pass: bool,
 }
@@ -57,17 +62,17 @@ impl Failure {
             let end = reason.floor_char_boundary(REASON_LIMIT_BYTES);
             reason.to_mut().truncate(end);
         }
-        Self { reason, may_pass }
+        Self(Box::new(Parts { reason, may_pass }))
     }
 
     /// Whether it may be another time when the record is tried again.
     pub(crate) fn may_pass(&self) -> bool {
-        self.may_pass
+        self.0.may_pass
     }
 
     /// Why.
     pub fn reason(&self) -> &str {
-        &self.reason
+        &self.0.reason
     }
 
     fn panicked(payload: &(dyn Any + Send)) -> Self {
@@ -79,7 +84,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
+        f.write_str(self.reason())
     }
 }
 

@@ -343,7 +343,7 @@ impl Worker {
             if hand.record_count() > 0 && (is_full || pace.is_over(self.limits.commit_time, &*self.clock)) {
                 return Ok(false);
             }
-            let taken = Taken::new(*input, from, record, at);
+            let taken = Taken::new(*input, from, &record, at);
             if is_control && hand.waits_for_commit(&taken) {
                 return Ok(false);
             }

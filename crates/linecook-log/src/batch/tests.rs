@@ -89,6 +89,26 @@ fn a_value_that_fails_to_encode_leaves_no_trace() {
     assert_eq!(keys, [b"a", b"c"]);
 }
 
+#[test]
+fn a_part_of_a_batch_is_from_one_offset_up_to_another() {
+    let mut builder = BatchBuilder::new(&origin(), 0);
+    for timestamp in [10, 11, 12] {
+        builder.push(&record(b"k", b"v", timestamp)).unwrap();
+    }
+    let batch = builder.finish(Offset(5), Timestamp(99));
+    let part = |from, end| -> Vec<_> {
+        let records = batch.records_from(Offset(from)).up_to(Offset(end));
+        records.map(|record| (record.offset.0, record.timestamp.0)).collect()
+    };
+    let all = [(5, 10), (6, 11), (7, 12)];
+    for (from, end, expected) in [(0, 100, &all[..]), (5, 8, &all), (6, 7, &all[1..2]), (7, 8, &all[2..])] {
+        assert_eq!(part(from, end), expected, "from {from} up to {end}");
+    }
+    for (from, end) in [(0, 5), (6, 6), (7, 6), (8, 100), (100, 200)] {
+        assert_eq!(part(from, end), [], "from {from} up to {end}");
+    }
+}
+
 type Given = (Option<Vec<u8>>, Option<Vec<u8>>, i64, Vec<(String, Vec<u8>)>);
 
 fn records() -> impl Strategy<Value = Vec<Given>> {

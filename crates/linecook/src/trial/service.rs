@@ -152,7 +152,7 @@ impl ServiceTrial {
         self.hand.begin_source(input, &from, self.now, 1);
         let own_input = &self.service.inputs()[input.0];
         for record in batch.records() {
-            let taken = Taken::new(input, &from, record, self.now);
+            let taken = Taken::new(input, &from, &record, self.now);
             self.hand.take(own_input, taken, &mut self.memory, &self.clock).expect("its record may be left out");
         }
         self.commit(vec![(from, batch.end())]);

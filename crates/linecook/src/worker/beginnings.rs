@@ -96,7 +96,7 @@ impl Worker {
                 return Ok(Permit::Free);
             };
             if let Some(record) = waiting.records().next() {
-                break (*starts, record.offset, hand.is_only_moved(waiting.input, &waiting.from, record));
+                break (*starts, record.offset, hand.is_only_moved(waiting.input, &waiting.from, &record));
             }
             queue.take(index, waiting.end);
             let Some(next) = queue.next() else { return Ok(Permit::Free) };

@@ -26,8 +26,22 @@ pub(super) struct Bursts {
 pub(super) enum Handled {
     /// The step is through with it, be it by a dead letter.
     Done,
-    /// It waits: to be tried again at that time, or, without one, until somebody redrives its key.
-    Waits { due: Option<Timestamp>, failure: Failure },
+    /// It waits. Boxed, as is all that few records come to: the others are handed back in a register.
+    Waits(Box<Wait>),
+}
+
+/// Why a record waits.
+#[derive(Debug)]
+pub(super) struct Wait {
+    /// When it is tried again; without a time, when somebody redrives its key.
+    pub(super) due: Option<Timestamp>,
+    pub(super) failure: Failure,
+}
+
+impl Handled {
+    fn waits(due: Option<Timestamp>, failure: Failure) -> Self {
+        Self::Waits(Box::new(Wait { due, failure }))
+    }
 }
 
 /// Why a record fails unseen by any handler.
@@ -65,7 +79,7 @@ impl Hand {
             self.tell("a record is tried again later", step, taken, &failure, untold_count);
         }
         let due = clock.timestamp().plus(wait).max(taken.at.plus(SHORTEST_WAIT));
-        Ok(Handled::Waits { due: Some(due), failure })
+        Ok(Handled::waits(Some(due), failure))
     }
 
     /// A step has failed at a record, and is not to try again by itself.
@@ -106,7 +120,7 @@ impl Hand {
                 if parks { "a record failed, and its key is parked" } else { "a record goes to the dead letters" };
             self.tell(what, step, taken, why, untold_count);
         }
-        Ok(if parks { Handled::Waits { due: None, failure: why.clone() } } else { Handled::Done })
+        Ok(if parks { Handled::waits(None, why.clone()) } else { Handled::Done })
     }
 
     /// Nothing that the step has made of the record stays.
@@ -126,7 +140,7 @@ impl Hand {
             service: self.service.name(),
             stage: &self.service.steps()[step.number].name,
             from: taken.from,
-            record: &taken.record,
+            record: taken.record,
             reason: failure.reason(),
             attempts: taken.attempt,
             first_failed_at: taken.first_failed_at.unwrap_or(taken.at),

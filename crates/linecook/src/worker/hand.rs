@@ -49,7 +49,7 @@ pub(crate) struct Hand {
 pub(crate) struct Taken<'a> {
     pub(crate) input: InputIndex,
     pub(crate) from: &'a TopicPartition,
-    pub(crate) record: Record<'a>,
+    pub(crate) record: &'a Record<'a>,
     pub(crate) at: Timestamp,
     /// Which attempt at it this is, from 1, and when the first one failed, if there was one before.
     pub(crate) attempt: u16,
@@ -60,7 +60,7 @@ pub(crate) struct Taken<'a> {
 
 impl<'a> Taken<'a> {
     /// A record that is taken in hand for the first time.
-    pub(crate) fn new(input: InputIndex, from: &'a TopicPartition, record: Record<'a>, at: Timestamp) -> Self {
+    pub(crate) fn new(input: InputIndex, from: &'a TopicPartition, record: &'a Record<'a>, at: Timestamp) -> Self {
         Self { input, from, record, at, attempt: 1, first_failed_at: None, is_last: false }
     }
 
@@ -68,7 +68,7 @@ impl<'a> Taken<'a> {
     pub(super) fn parked<'b>(&'b self, failure: &'b Failure) -> Parked<'b> {
         Parked {
             from: self.from,
-            record: self.record,
+            record: *self.record,
             attempts: self.attempt,
             first_failed_at: self.first_failed_at.unwrap_or(self.at),
             last_failed_at: self.at,
@@ -134,7 +134,7 @@ impl Hand {
         self.count(&taken);
         let other_place = self.other_place(input, &taken);
         for step in input.steps.iter().filter(|step| other_place.is_none() || !step.is_keyed()) {
-            if self.is_parking && self.parkings[step.station.0].queue_behind(taken.from, &taken.record) {
+            if self.is_parking && self.parkings[step.station.0].queue_behind(taken.from, taken.record) {
                 continue;
             }
             let handled = self.handle(step, &taken, member, clock)?;
@@ -170,8 +170,8 @@ impl Hand {
 
     /// Begins to keep what waits.
     fn keep(&mut self, step: &Step, taken: &Taken<'_>, handled: Handled) {
-        if let Handled::Waits { due, failure } = handled {
-            self.parkings[step.station.0].begin(&taken.parked(&failure), due);
+        if let Handled::Waits(wait) = handled {
+            self.parkings[step.station.0].begin(&taken.parked(&wait.failure), wait.due);
             self.is_parking = true;
         }
     }
@@ -182,7 +182,7 @@ impl Hand {
     }
 
     /// Whether no code of the user gets the record where it lies.
-    pub(super) fn is_only_moved(&self, input: InputIndex, from: &TopicPartition, record: Record<'_>) -> bool {
+    pub(super) fn is_only_moved(&self, input: InputIndex, from: &TopicPartition, record: &Record<'_>) -> bool {
         let taken = Taken::new(input, from, record, Timestamp(0));
         self.service.inputs()[input.0].steps.iter().all(|step| self.is_misplaced(step, &taken))
     }
@@ -200,7 +200,7 @@ impl Hand {
     fn take_misplaced(&mut self, input: &Input, taken: &Taken<'_>, place: Partition, clock: &dyn Clock) -> Result<()> {
         self.outputs.mark(taken.record.offset);
         let moved = match input.misplaced {
-            Misplaced::Move(to) => self.move_to(to, place, &taken.record),
+            Misplaced::Move(to) => self.move_to(to, place, taken.record),
             Misplaced::Stay | Misplaced::Refuse => {
                 Err(Failure::reject(format!("only its service writes to this topic: the key is of partition={place}")))
             }
@@ -234,7 +234,7 @@ impl Hand {
         let input = &service.inputs()[taken.input.0];
         let other_place = self.other_place(input, &taken);
         for step in input.steps.iter().filter(|step| other_place.is_none() || !step.is_keyed()) {
-            self.parkings[step.station.0].wait_untried(taken.from, &taken.record, taken.at);
+            self.parkings[step.station.0].wait_untried(taken.from, taken.record, taken.at);
             self.is_parking = true;
         }
         other_place.map_or(Ok(()), |place| self.take_misplaced(input, &taken, place, clock))
@@ -255,7 +255,7 @@ impl Hand {
         }
         for step in &input.steps {
             let is_behind = refusal.may_wait && !self.is_misplaced(step, &taken);
-            if is_behind && self.parkings[step.station.0].queue_behind(taken.from, &taken.record) {
+            if is_behind && self.parkings[step.station.0].queue_behind(taken.from, taken.record) {
                 continue;
             }
             let handled = self.refuse_by(step, &taken, refusal, clock)?;
@@ -290,7 +290,7 @@ impl Hand {
         let Self { outputs, tables, tally, .. } = self;
         let context = Context {
             from: taken.from,
-            record: taken.record,
+            record: *taken.record,
             taken_at: taken.at,
             attempt: taken.attempt,
             seed: step.seed,

@@ -15,7 +15,7 @@
 
 use std::collections::VecDeque;
 
-use linecook_log::{Assignment, Batch, Fetch, Offset, Record, TopicPartition};
+use linecook_log::{Assignment, Batch, Fetch, Offset, Records, TopicPartition};
 
 /// Which of a service's inputs a record is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +71,8 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     /// Its records: those of the batch that are not taken, and not cut off.
-    pub(crate) fn records(&self) -> impl Iterator<Item = Record<'_>> {
-        self.batch.records_from(self.next).take_while(|record| record.offset < self.end)
+    pub(crate) fn records(&self) -> Records<'_> {
+        self.batch.records_from(self.next).up_to(self.end)
     }
 }
 

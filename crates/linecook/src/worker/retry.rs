@@ -302,7 +302,7 @@ impl Hand {
         for record in batch.records() {
             let attempt = attempts.saturating_add(1);
             let is_last = self.parkings[due.station.0].is_redriven(due.partition, &due.lane);
-            let taken = Taken { input, from, record, at: now, attempt, first_failed_at, is_last };
+            let taken = Taken { input, from, record: &record, at: now, attempt, first_failed_at, is_last };
             self.begin_source(input, from, now, attempt);
             self.count(&taken);
             let handled = match (refusal, found) {
@@ -317,7 +317,7 @@ impl Hand {
             let parking = &mut self.parkings[due.station.0];
             match handled {
                 Handled::Done => parking.finish_first(due.partition, &due.lane, now),
-                Handled::Waits { due: at, failure } => parking.put_off(&due.lane, &taken.parked(&failure), at),
+                Handled::Waits(wait) => parking.put_off(&due.lane, &taken.parked(&wait.failure), wait.due),
             }
         }
         Ok(())
