@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, error, fmt, io::Write};
 
+use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Why bytes are not what they should be. Its text tells what was expected.
@@ -99,6 +100,15 @@ pub trait Event: Sized {
     /// # Errors
     /// When they are not the JSON of such an event.
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError>;
+
+    /// The same of bytes that may be kept. The items of a table are read by it, so that a type that has a part of its
+    /// encoding as it is can share it with the row instead of copying it; the whole row stays in memory with it.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    fn decode_shared(bytes: Bytes) -> Result<Self, DecodeError> {
+        Self::decode(&bytes)
+    }
 }
 
 impl<T: Serialize + DeserializeOwned> Event for T {

@@ -1,6 +1,6 @@
 //! The HTTP routes: `POST /order/{count}` and `GET /order/{id}`.
 
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use linecook::{
     TableReader,
@@ -102,7 +102,7 @@ async fn check_count(api: &Arc<Api>, id: OrderId, count: u32) -> Result<(), Prob
 }
 
 /// The answer to a GET, if there is such an order.
-async fn body(api: &Arc<Api>, id: OrderId) -> Result<Option<String>, Problem> {
+async fn body(api: &Arc<Api>, id: OrderId) -> Result<Option<Vec<u8>>, Problem> {
     let few = Arc::clone(api);
     match reading(move || few.short_answer(&id)).await? {
         Answer::Unknown => Ok(None),
@@ -116,7 +116,7 @@ async fn body(api: &Arc<Api>, id: OrderId) -> Result<Option<String>, Problem> {
 
 enum Answer {
     Unknown,
-    Body(String),
+    Body(Vec<u8>),
     /// Of so many pizzas that it is put together elsewhere.
     Long,
 }
@@ -130,25 +130,25 @@ impl Api {
         })
     }
 
-    fn long_answer(&self, id: &OrderId) -> Result<Option<String>, Problem> {
+    fn long_answer(&self, id: &OrderId) -> Result<Option<Vec<u8>>, Problem> {
         let found = self.orders.get_with_items(id)?;
         Ok(found.map(|found| body_of(*id, found.state.count, found.items)))
     }
 }
 
-fn body_of(id: OrderId, count: u32, mut pizzas: Vec<FinishedPizza>) -> String {
+fn body_of(id: OrderId, count: u32, mut pizzas: Vec<FinishedPizza>) -> Vec<u8> {
     pizzas.sort_by_key(|pizza| pizza.number);
     let status = if pizzas.len() == count as usize { "ready" } else { "baking" };
     let size = pizzas.iter().map(|pizza| pizza.json.len() + 1).sum::<usize>();
-    let mut body = String::with_capacity(128 + size);
-    write!(body, r#"{{"id":"{id}","count":{count},"status":"{status}","pizzas":["#).expect("a String takes all");
+    let mut body = Vec::with_capacity(128 + size);
+    write!(body, r#"{{"id":"{id}","count":{count},"status":"{status}","pizzas":["#).expect("a Vec takes all");
     for (index, pizza) in pizzas.iter().enumerate() {
         if index > 0 {
-            body.push(',');
+            body.push(b',');
         }
-        body.push_str(&pizza.json);
+        body.extend_from_slice(&pizza.json);
     }
-    body.push_str("]}");
+    body.extend_from_slice(b"]}");
     body
 }
 
@@ -170,7 +170,7 @@ fn refuse_other_count(known: log::Result<Option<KnownOrder>>, count: u32) -> Res
     }
 }
 
-fn as_json(body: String) -> Response {
+fn as_json(body: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 

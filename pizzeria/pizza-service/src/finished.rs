@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::{Buf, Bytes};
 use linecook::{DecodeError, EncodeError, Event};
 use pizzeria_events::OrderId;
 use serde::Deserialize;
@@ -13,12 +14,12 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReturnedPizza {
     pub(crate) number: Option<u32>,
-    pub(crate) json: String,
+    pub(crate) json: Bytes,
 }
 
 impl Event for ReturnedPizza {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        out.extend_from_slice(self.json.as_bytes());
+        out.extend_from_slice(&self.json);
         Ok(())
     }
 
@@ -29,7 +30,7 @@ impl Event for ReturnedPizza {
             return Err(DecodeError::new("a pizza is an object"));
         }
         let fields: Fields<'_> = serde_json::from_str(json).map_err(|error| DecodeError::new(error.to_string()))?;
-        Ok(Self { number: fields.number, json: json.to_owned() })
+        Ok(Self { number: fields.number, json: Bytes::copy_from_slice(bytes) })
     }
 }
 
@@ -56,21 +57,23 @@ struct Fields<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FinishedPizza {
     pub(crate) number: u32,
-    pub(crate) json: String,
+    pub(crate) json: Bytes,
 }
 
 impl Event for FinishedPizza {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend(self.number.to_le_bytes());
-        out.extend_from_slice(self.json.as_bytes());
+        out.extend_from_slice(&self.json);
         Ok(())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let wrong = || DecodeError::new("not a finished pizza");
-        let (number, json) = bytes.split_first_chunk().ok_or_else(wrong)?;
-        let json = str::from_utf8(json).map_err(|_| wrong())?.to_owned();
-        Ok(Self { number: u32::from_le_bytes(*number), json })
+        Self::decode_shared(Bytes::copy_from_slice(bytes))
+    }
+
+    fn decode_shared(mut bytes: Bytes) -> Result<Self, DecodeError> {
+        let number = bytes.try_get_u32_le().map_err(|_| DecodeError::new("not a finished pizza"))?;
+        Ok(Self { number, json: bytes })
     }
 }
 
@@ -94,7 +97,7 @@ mod tests {
         ] {
             assert_eq!(Pizza::decode(json.as_bytes()).unwrap().number, number, "{json}");
             let pizza = ReturnedPizza::decode(json.as_bytes()).unwrap();
-            assert_eq!((pizza.number, &pizza.json), (number, &json));
+            assert_eq!((pizza.number, &*pizza.json), (number, json.as_bytes()));
             let mut bytes = Vec::new();
             pizza.encode(&mut bytes).unwrap();
             assert_eq!(bytes, json.as_bytes());
@@ -124,10 +127,11 @@ mod tests {
     /// A change of these bytes is a change of what is stored: old rows must stay readable.
     #[test]
     fn the_stored_form_has_not_changed() {
-        let pizza = FinishedPizza { number: 9, json: "{}".to_owned() };
+        let pizza = FinishedPizza { number: 9, json: Bytes::from_static(b"{}") };
         let mut bytes = Vec::new();
         pizza.encode(&mut bytes).unwrap();
         assert_eq!(bytes, b"\x09\0\0\0{}");
         assert_eq!(FinishedPizza::decode(&bytes), Ok(pizza));
+        assert!(FinishedPizza::decode(&bytes[..3]).is_err());
     }
 }

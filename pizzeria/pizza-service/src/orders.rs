@@ -209,7 +209,7 @@ mod tests {
         }
         service.send(&PIZZA_WITH_VEGGIES, &id(8), &Pizza::ordered(id(8), 1));
         let found = service.table(TABLE).get_with_items(&id(7)).unwrap().unwrap();
-        assert_eq!(found.items, [FinishedPizza { number: 2, json: first }]);
+        assert_eq!(found.items, [FinishedPizza { number: 2, json: first.into() }]);
         for reason in ["finished_before", "number_not_ordered", "without_number", "unknown_order"] {
             assert_eq!(service.counted(IGNORED_PIZZAS, reason), 1, "{reason}");
         }

@@ -99,7 +99,7 @@ impl<K: Key, S: State, I: Event> TableReader<K, S, I> {
             Ok(())
         })?;
         let Some((state, others, value)) = found else { return Ok(None) };
-        let items = others.map(|others| all_items(&others, StateRow::read(&value)?)).transpose()?;
+        let items = others.map(|others| all_items(&others, &value)).transpose()?;
         Ok(Some((state, items)))
     }
 
@@ -152,23 +152,25 @@ fn items_rows(rows: &dyn PartitionRows, state_key: &[u8], count: u32) -> Result<
     values.filter_map(Result::transpose).collect()
 }
 
-fn all_items<I: Event>(others: &[Bytes], state: StateRow<'_>) -> Result<Vec<I>> {
+fn all_items<I: Event>(others: &[Bytes], state_row: &Bytes) -> Result<Vec<I>> {
+    let state = StateRow::read(state_row)?;
     let mut items = Vec::new();
     for value in others {
-        read_items(layout::body(value)?, &mut items)?;
+        read_items(value, layout::body(value)?, &mut items)?;
     }
-    read_items(state.items, &mut items)?;
+    read_items(state_row, state.items, &mut items)?;
     Ok(items)
 }
 
-fn read_items<I: Event>(encoded: &[u8], items: &mut Vec<I>) -> Result<()> {
+/// Reads the items in `encoded`, which is a part of `row`.
+fn read_items<I: Event>(row: &Bytes, encoded: &[u8], items: &mut Vec<I>) -> Result<()> {
     for item in layout::items(encoded) {
-        items.push(decoded(item?, I::decode)?);
+        items.push(decoded(row.slice_ref(item?), I::decode_shared)?);
     }
     Ok(())
 }
 
-fn decoded<T>(bytes: &[u8], decode: impl FnOnce(&[u8]) -> Result<T, DecodeError>) -> Result<T> {
+fn decoded<B, T>(bytes: B, decode: impl FnOnce(B) -> Result<T, DecodeError>) -> Result<T> {
     decode(bytes).map_err(|error| {
         Error::new(ErrorKind::Corrupt, "a row of a table does not decode as its type").with_source(error)
     })

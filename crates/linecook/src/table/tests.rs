@@ -1,9 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use linecook_log::{Error, ErrorKind, Offset, Poll};
 
 use crate::{
-    Failure, FailurePolicy, Found, Limits, Service, Step, Table, TableReader, Topic,
+    DecodeError, EncodeError, Event, Failure, FailurePolicy, Found, Limits, Service, Step, Table, TableReader, Topic,
     testing::{Fixture, Made, at, fetch},
 };
 
@@ -129,6 +130,41 @@ fn items_are_read_where_the_state_wants_them() {
     assert_eq!(read(9), Some((8, Some(vec!["a".to_owned()]))));
     assert_eq!(read(8), Some((8, None)));
     assert_eq!(reader.get_with_items_if(&"8".to_owned(), |_| true).unwrap(), None);
+}
+
+/// An item that is its encoding.
+struct Kept(Bytes);
+
+impl Event for Kept {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend_from_slice(&self.0);
+        Ok(())
+    }
+
+    fn decode(_bytes: &[u8]) -> Result<Self, DecodeError> {
+        Err(DecodeError::new("it would have to be copied"))
+    }
+
+    fn decode_shared(bytes: Bytes) -> Result<Self, DecodeError> {
+        Ok(Self(bytes))
+    }
+}
+
+#[test]
+fn an_item_can_share_the_bytes_of_its_row() {
+    let mut fixture = fixture();
+    fixture.handle([order("7", 0, 9)]);
+    fixture.handle([done("7", 0, &["a", "b"])]);
+    let reader = TableReader::<String, u64, Kept>::new(Arc::new(fixture.log.clone()), 2);
+    let items = reader.items(&"7".to_owned()).unwrap();
+    let [Kept(first), Kept(second)] = &items[..] else { panic!("two were pushed") };
+    assert_eq!((&first[..], &second[..]), (&br#""a""#[..], &br#""b""#[..]));
+    let length_bytes = 4;
+    assert_eq!(
+        second.as_ptr() as usize - first.as_ptr() as usize,
+        first.len() + length_bytes,
+        "as they lie in the row"
+    );
 }
 
 #[test]
