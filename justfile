@@ -88,10 +88,11 @@ bench-start *arguments:
     target/release/load start {{arguments}}
 
 # The four stage services on Kafka against our own bare loop and Kafka Streams, in turn, on a broker of their own: Streams
-# with its defaults, and committing every 10 ms. Nothing else may run.
+# with its defaults, which drain most, and committing every millisecond, which is soonest with one pizza (`just bench-long`).
+# Nothing else may run.
 bench-kafka *arguments:
     cargo build --release --features kafka {{stages}} --package bare --package kafka-load
-    target/release/kafka-load compare --streams defaults --streams "commit.interval.ms=10 poll.ms=10 producer.linger.ms=0" {{arguments}}
+    target/release/kafka-load compare --streams defaults --streams "commit.interval.ms=1 poll.ms=1 producer.linger.ms=0" {{arguments}}
 
 # What an order costs, and how long a look at one takes, with ten million stored: a quarter of an hour.
 bench-growth *arguments:

@@ -164,7 +164,10 @@ impl Batch {
     }
 }
 
-/// The records of a [`Batch`].
+/// The records of a [`Batch`], or a part of them.
+///
+/// A part is numbers of its own, [from](Batch::records_from) one offset [up to](Self::up_to) another. With `skip_while` and
+/// `take_while` around it each record would be moved twice, right after it was made.
 #[derive(Debug, Clone)]
 pub struct Records<'a> {
     offset: Offset,

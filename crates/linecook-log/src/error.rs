@@ -29,12 +29,11 @@ pub enum ErrorKind {
 /// Why a log refused or failed.
 ///
 /// The message is for the operator: it names the thing, the values and the way out.
-///
-/// It is one pointer, so that a result that has none is handed back in a register: most are, once a record.
-#[derive(Debug)]
 pub struct Error(Box<Parts>);
 
-#[derive(Debug)]
+// Boxed, so that a result with nothing in it but, perhaps, an error fits a register: there are some for each record.
+const _: () = assert!(size_of::<Result<()>>() == size_of::<usize>());
+
 struct Parts {
     kind: ErrorKind,
     message: String,
@@ -79,6 +78,13 @@ impl Error {
             cause = error.source();
         }
         text
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parts { kind, message, source } = &*self.0;
+        f.debug_struct("Error").field("kind", kind).field("message", message).field("source", source).finish()
     }
 }
 

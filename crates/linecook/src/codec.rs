@@ -101,8 +101,10 @@ pub trait Event: Sized {
     /// When they are not the JSON of such an event.
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError>;
 
-    /// The same of bytes that may be kept. The items of a table are read by it, so that a type that has a part of its
-    /// encoding as it is can share it with the row instead of copying it; the whole row stays in memory with it.
+    /// As [`decode`](Self::decode), and with the same result, of bytes that may be kept: for types that implement `Event` by
+    /// hand and have a part of their encoding as it is. A table's items are read by it, and share that part with the row
+    /// instead of copying it. As long as they do, the row stays in memory, and what the log has read with it; so it is not for
+    /// what is kept long.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).

@@ -30,12 +30,13 @@ const REASON_LIMIT_BYTES: usize = 1024;
 /// }
 /// assert_eq!(halve(7).unwrap_err().reason(), "the number is odd: number=7");
 /// ```
-///
-/// It is one pointer, so that it costs nothing to the records that are handled.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Failure(Box<Parts>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+// Boxed, so that the result of a handler that has nothing to return fits a register.
+const _: () = assert!(size_of::<Result<(), Failure>>() == size_of::<usize>());
+
+#[derive(Clone, PartialEq, Eq)]
 struct Parts {
     reason: Cow<'static, str>,
     may_pass: bool,
@@ -79,6 +80,13 @@ impl Failure {
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         Self::reject(format!("panicked: {}", text.unwrap_or("without a text")))
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parts { reason, may_pass } = &*self.0;
+        f.debug_struct("Failure").field("reason", reason).field("may_pass", may_pass).finish()
     }
 }
 

@@ -111,6 +111,8 @@ pub use serde;
 
 /// What a service's routes are made with, in the version that they are served with.
 pub use axum;
+/// What [`Event::decode_shared`] is given, in the version that rows are in.
+pub use bytes;
 /// What a service's commands declare their arguments with, in the version that reads them.
 pub use clap;
 /// The log under it: the types of offsets, timestamps and errors.

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use bytes::{Buf, Bytes};
-use linecook::{DecodeError, EncodeError, Event};
+use linecook::{
+    DecodeError, EncodeError, Event,
+    bytes::{Buf, Bytes},
+};
 use pizzeria_events::OrderId;
 use serde::Deserialize;
 
@@ -72,7 +74,9 @@ impl Event for FinishedPizza {
     }
 
     fn decode_shared(mut bytes: Bytes) -> Result<Self, DecodeError> {
-        let number = bytes.try_get_u32_le().map_err(|_| DecodeError::new("not a finished pizza"))?;
+        let wrong = || DecodeError::new("not a finished pizza");
+        let number = bytes.try_get_u32_le().map_err(|_| wrong())?;
+        str::from_utf8(&bytes).map_err(|_| wrong())?;
         Ok(Self { number, json: bytes })
     }
 }
@@ -132,6 +136,8 @@ mod tests {
         pizza.encode(&mut bytes).unwrap();
         assert_eq!(bytes, b"\x09\0\0\0{}");
         assert_eq!(FinishedPizza::decode(&bytes), Ok(pizza));
-        assert!(FinishedPizza::decode(&bytes[..3]).is_err());
+        for damaged in [&b"\x09\0\0"[..], b"\x09\0\0\0{\xff}"] {
+            assert!(FinishedPizza::decode(damaged).is_err(), "{damaged:?}");
+        }
     }
 }

@@ -92,7 +92,7 @@ fn a_value_that_fails_to_encode_leaves_no_trace() {
 #[test]
 fn a_part_of_a_batch_is_from_one_offset_up_to_another() {
     let mut builder = BatchBuilder::new(&origin(), 0);
-    for timestamp in [10, 11, 12] {
+    for timestamp in [10, 11, 11] {
         builder.push(&record(b"k", b"v", timestamp)).unwrap();
     }
     let batch = builder.finish(Offset(5), Timestamp(99));
@@ -100,11 +100,14 @@ fn a_part_of_a_batch_is_from_one_offset_up_to_another() {
         let records = batch.records_from(Offset(from)).up_to(Offset(end));
         records.map(|record| (record.offset.0, record.timestamp.0)).collect()
     };
-    let all = [(5, 10), (6, 11), (7, 12)];
-    for (from, end, expected) in [(0, 100, &all[..]), (5, 8, &all), (6, 7, &all[1..2]), (7, 8, &all[2..])] {
+    let all = [(5, 10), (6, 11), (7, 11)];
+    let far = 5 + (1 << 32);
+    for (from, end, expected) in
+        [(0, far, &all[..]), (5, 8, &all), (6, u64::MAX, &all[1..]), (6, 7, &all[1..2]), (7, 8, &all[2..])]
+    {
         assert_eq!(part(from, end), expected, "from {from} up to {end}");
     }
-    for (from, end) in [(0, 5), (6, 6), (7, 6), (8, 100), (100, 200)] {
+    for (from, end) in [(0, 5), (6, 6), (7, 6), (8, 100), (far, u64::MAX)] {
         assert_eq!(part(from, end), [], "from {from} up to {end}");
     }
 }

@@ -24,7 +24,7 @@ enum Outcome {
 impl Hand {
     /// Whether a record of this input is an instruction for a key that has changed since the last commit.
     pub(super) fn waits_for_commit(&self, taken: &Taken<'_>) -> bool {
-        let Ok(instruction) = Instruction::read(&taken.record) else { return false };
+        let Ok(instruction) = Instruction::read(taken.record) else { return false };
         let parking = self.parking_of(taken.input, &instruction);
         parking.is_some_and(|index| self.parkings[index].has_changed(&Place::of(&instruction)))
     }
@@ -36,7 +36,7 @@ impl Hand {
     pub(super) fn obey(&mut self, taken: &Taken<'_>, member: &mut dyn Member) -> Result<()> {
         self.count(taken);
         let service = self.service.name();
-        let instruction = match Instruction::read(&taken.record) {
+        let instruction = match Instruction::read(taken.record) {
             Ok(instruction) => instruction,
             Err(why) => {
                 tracing::warn!(%service, at = %taken.from, offset = %taken.record.offset, "no instruction: {why}");

@@ -26,9 +26,12 @@ pub(super) struct Bursts {
 pub(super) enum Handled {
     /// The step is through with it, be it by a dead letter.
     Done,
-    /// It waits. Boxed, as is all that few records come to: the others are handed back in a register.
+    /// It waits.
     Waits(Box<Wait>),
 }
+
+// Waits are boxed, and errors are, so that what comes of each record is handed back in two registers.
+const _: () = assert!(size_of::<Result<Handled>>() == 2 * size_of::<usize>());
 
 /// Why a record waits.
 #[derive(Debug)]

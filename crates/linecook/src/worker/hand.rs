@@ -49,6 +49,8 @@ pub(crate) struct Hand {
 pub(crate) struct Taken<'a> {
     pub(crate) input: InputIndex,
     pub(crate) from: &'a TopicPartition,
+    /// Referred to, not moved: a move reads two of its fields at a time, which were written one by one a moment ago, and the
+    /// processor has to wait for such a store.
     pub(crate) record: &'a Record<'a>,
     pub(crate) at: Timestamp,
     /// Which attempt at it this is, from 1, and when the first one failed, if there was one before.
