@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use kafka_broker::{ApiKey, Broker, Options, Proxy};
 use linecook_kafka::KafkaLog;
-use linecook_log::{Commit, ErrorKind, Log as _, Member, Offset, Output};
+use linecook_log::{Commit, ErrorKind, Log as _, Member, Offset, Output, Poll, Result};
 
 use crate::{
     copier::{Copier, Stage},
-    kitchen::{Follower, Kitchen, PATIENCE, at, batch_of, read_all},
+    kitchen::{Follower, Kitchen, PATIENCE, at, batch_of, numbers_in, read_all},
 };
 
 /// A broker whose clients in the kitchen come by a proxy, and one who does not.
@@ -164,15 +164,37 @@ fn records_that_were_stored_in_secret_are_not_lost_with_the_transaction_after_th
         let output = Output { to: at(&target, 0), batch: batch_of(&[offset]) };
         Commit { outputs: vec![output], offsets: vec![(at(&source, 0), Offset(offset))], ..Commit::default() }
     };
-    // On a busy machine it is put out of its group now and then: nobody polls while a commit is refused.
+    // On a busy machine it is put out of its group now and then, also while it comes back: nobody polls while a commit is
+    // refused.
     let come_back = |member: &mut Box<dyn Member>, left: u64| {
-        if let Err(error) = member.poll(Duration::from_millis(50), 1 << 20)
-            && error.kind() == ErrorKind::Unknown
-        {
-            *member = log.join(kitchen.spec("chef", "cook", &[&source], &[])).unwrap();
-            kitchen.until_owns(&mut **member, 1);
-            kitchen.take(&mut **member, usize::try_from(left).unwrap());
+        let is_out = |polled: &Result<Poll>| match polled {
+            Ok(Poll::Records(_) | Poll::Idle) => false,
+            Ok(_) => true,
+            Err(error) => error.kind() == ErrorKind::Unknown,
+        };
+        let mut polled = member.poll(Duration::from_millis(50), 1 << 20);
+        if !is_out(&polled) {
+            return;
         }
+        let mut taken = Vec::new();
+        kitchen.until("its records come again", || {
+            match &polled {
+                Ok(Poll::Records(fetches)) => {
+                    taken.extend(fetches.iter().flat_map(|fetch| numbers_in(&fetch.batch, fetch.position)));
+                }
+                Err(error) if error.kind() == ErrorKind::Unknown => {
+                    *member = log.join(kitchen.spec("chef", "cook", &[&source], &[])).unwrap();
+                    taken.clear();
+                }
+                polled if is_out(polled) => taken.clear(),
+                _ => {}
+            }
+            let is_back = taken.len() as u64 >= left;
+            if !is_back {
+                polled = member.poll(Duration::from_millis(50), 1 << 20);
+            }
+            is_back
+        });
     };
     let mut committed = Vec::new();
     for offset in 1..=5 {
